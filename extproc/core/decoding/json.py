@@ -1,0 +1,128 @@
+"""JSON (RFC 8259) as strictly as I-JSON (RFC 7493): a text that any two readers might take differently is `malformed`.
+
+Refused beyond the grammar: a byte order mark and every charset but UTF-8; a name twice in one object, compared after
+unescaping; escaped lone surrogates; a number outside the float64 range, or written so long that readers differ; nesting
+deeper than `Limits.depth`.  Accepted: integers beyond 2^53 (the policy engine gets the original digits) and any scalar
+at the top.
+
+How: orjson reads the text.  It is strict on all of the grammar, UTF-8 and surrogates, and never recurses beyond 1,024
+levels; but a later duplicate name silently replaces an earlier one.  So its tree is written back, and unless that gives
+the very same bytes, the names in both texts are counted: fewer names in the tree is a duplicate.  Depth and number
+length are read off the text outside of its strings.  All of it is linear in the bytes, in C.  Most texts need less: a
+look that takes strings for what they are not can only suspect too much.
+"""
+
+import re
+from array import array
+from itertools import accumulate
+
+import orjson
+
+from extproc.core.decoding.decoded import Decoded
+from extproc.core.decoding.media_type import MediaType
+from extproc.core.rules import Limits
+from extproc.errors import Malformed, Undecodable
+
+_UTF8 = frozenset({"", "utf-8", "utf8"})
+_CONTAINER = re.compile(rb"[ \t\n\r]*+[{\[]")
+_DEEPEST = 250  # orjson writes 254 levels
+# 5e-324 written out has 1,074 decimals, and no float64 needs more; readers with exact decimals take quadratic time.
+_LONG = b"0" * 1_100
+# Past the float64 range a four-digit exponent can only say zero; Go's big.Float has no value for the larger ones.
+_EXPONENT = b"e0000"
+_ALIKE = bytes.maketrans(b"123456789E\t\n\r", b"000000000e   ")
+_SIGNS = b"+-"
+_BRACKETS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
+
+
+def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
+    """The very bytes, once they are known to read in one way.  Raises Malformed, and Undecodable for other charsets."""
+    if media.charset not in _UTF8:
+        raise Undecodable("JSON in a charset other than UTF-8")
+    _check(data, _tree(data), limits)
+    return Decoded(parsed=data)
+
+
+def read(data: bytes, limits: Limits) -> object:
+    """The value itself, by the same rules.  Raises Malformed."""
+    tree = _tree(data)
+    _check(data, tree, limits)
+    return tree
+
+
+def sniff(data: bytes, media: MediaType, limits: Limits) -> Decoded | None:
+    """As `parse` where the bytes are a JSON object or array though no JSON type was declared, else None.
+
+    An object or array by grammar that breaks one of our rules (a duplicate name) is Malformed, not "no JSON": whoever
+    reads it without the rule would see what the policy did not.
+    """
+    tree = _container(data)
+    if tree is None:
+        return None
+    if not data.isascii() and media.charset not in _UTF8:
+        raise Undecodable("JSON in a charset other than UTF-8")
+    _check(data, tree, limits)
+    return Decoded(parsed=data, sniffed=True)
+
+
+def is_container(data: bytes) -> bool:
+    """Whether the bytes are, by grammar and in full, one JSON object or array."""
+    return _container(data) is not None
+
+
+def _container(data: bytes) -> object:
+    if _CONTAINER.match(data) is None:
+        return None
+    try:
+        return _tree(data)
+    except Malformed:
+        return None
+
+
+def _tree(data: bytes) -> object:
+    try:
+        tree: object = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise Malformed("no JSON text") from None
+    return tree
+
+
+def _check(data: bytes, tree: object, limits: Limits) -> None:
+    depth = min(limits.depth, _DEEPEST)
+    if not _harmless(data, tree, depth):
+        _check_closely(data, tree, depth)
+
+
+def _harmless(data: bytes, tree: object, depth: int) -> bool:
+    """Whether the whole text shows at a glance that no rule is broken, not even inside of strings.
+
+    Without escapes and without space before colons, a quote and a colon end a name or begin a string: with the same
+    number of them in the tree, nothing was replaced.
+    """
+    if b"\\" in data or data.count(b"{") + data.count(b"[") > depth:
+        return False
+    alike = data.translate(_ALIKE, _SIGNS)
+    if b" :" in alike or _LONG in alike or _EXPONENT in alike:
+        return False
+    return data.count(b'":') == orjson.dumps(tree).count(b'":')
+
+
+def _check_closely(data: bytes, tree: object, depth: int) -> None:
+    outside = _outside_strings(data)
+    alike = outside.translate(_ALIKE, _SIGNS)
+    if _LONG in alike or _EXPONENT in alike:
+        raise Malformed("a number that has no single value")
+    steps = array("b", outside.translate(_BRACKETS, _NO_BRACKETS))
+    if max(accumulate(steps), default=0) > depth:
+        raise Malformed("nested too deeply")
+    again = orjson.dumps(tree)
+    if again != data and outside.count(b":") != _outside_strings(again).count(b":"):
+        raise Malformed("a name twice in one object")
+
+
+def _outside_strings(text: bytes) -> bytes:
+    """A valid JSON text with the content of its strings left out."""
+    if b"\\" in text:  # inside of strings only; pairs of them first, so that what remains before a quote escapes it
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b'"'.join(text.split(b'"')[::2])

@@ -1,0 +1,63 @@
+"""Content-Type as RFC 9110 writes it (section 8.3.1), and nothing looser: two readers must not see two types."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from extproc.core.headers import HeaderMap
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+# Possessive quantifiers: a space belongs to one place only, so a hostile header costs linear time.
+_MEDIA_TYPE = re.compile(
+    rb"(?P<name>%(token)s/%(token)s)"
+    rb"(?P<parameters>(?:[ \t]*+;[ \t]*+(?:%(token)s=(?:%(token)s|%(quoted)s))?+)*+)[ \t]*+"
+    % {b"token": _TOKEN, b"quoted": _QUOTED}
+)
+_PARAMETER = re.compile(rb";[ \t]*+(%b)=(%b|%b)" % (_TOKEN, _TOKEN, _QUOTED))
+_ESCAPE = re.compile(rb"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """`name` and the parameter names are lower-case; `name` is empty where there is no Content-Type at all."""
+
+    name: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def charset(self) -> str:
+        """The declared charset in lower case, empty where there is none."""
+        return self.parameters.get("charset", "").lower()
+
+
+def declared(headers: HeaderMap) -> MediaType | None:
+    """The one media type that the headers declare.
+
+    None where no single type can be read: the header is repeated (even with equal values), is a list, is empty or is
+    not a media type, or names a parameter twice.  Such a message may be read as any type, so it is `type_mismatch`.
+    """
+    match headers.values("content-type"):
+        case ():
+            return MediaType()
+        case (value,):
+            return _parse(value)
+        case _:
+            return None
+
+
+def _parse(value: bytes) -> MediaType | None:
+    match = _MEDIA_TYPE.fullmatch(value.strip(b" \t"))
+    if match is None:
+        return None
+    pairs = _PARAMETER.findall(match["parameters"])
+    parameters = {name.decode().lower(): _unquoted(text) for name, text in pairs}
+    if len(parameters) != len(pairs):
+        return None
+    return MediaType(match["name"].decode().lower(), parameters)
+
+
+def _unquoted(text: bytes) -> str:
+    if text.startswith(b'"'):
+        text = _ESCAPE.sub(rb"\1", text[1:-1])
+    return text.decode("latin-1")

@@ -1,0 +1,60 @@
+"""What is asked of a policy engine, and the protocol that an engine keeps."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from extproc.core.events import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyIdentity:
+    """Which policy answered.  Digests are SHA-256 in hexadecimal; `revision` is the bundle's own word, or empty."""
+
+    engine: str
+    engine_version: str
+    revision: str
+    policy_digest: str
+    data_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One answer of an engine.
+
+    `result` is the JSON text of the entrypoint's value, or None where it is undefined (which is not `null`).
+    `duration_us` is the evaluation alone, without the queue.  `decision_id` is the engine's own, where it has one.
+    """
+
+    result: bytes | None
+    policy: PolicyIdentity
+    duration_us: int
+    decision_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The input document (JSON text) for one decision point."""
+
+    point: Direction
+    input: bytes
+
+
+class PolicyEngine(Protocol):
+    """Something that evaluates Rego.  Implementations: extproc.engines.embedded, extproc.engines.opa."""
+
+    def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
+        """Evaluate the point's entrypoint on the input; never blocks the caller.
+
+        The future raises EngineTimeout once `deadline_s` seconds have passed since this call (queueing included),
+        Overloaded when the deadline cannot be met, EngineError for everything else that goes wrong.
+        """
+        ...
+
+    def identity(self) -> PolicyIdentity:
+        """The policy that a decision asked for now would be answered by."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of threads and connections; a decision that is still open fails with EngineError."""
+        ...

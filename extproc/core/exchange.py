@@ -1,0 +1,230 @@
+"""One HTTP exchange: Envoy's messages in; replies, questions and verdicts out.
+
+    step = exchange.receive(event)
+      Continue      -> send it
+      Question      -> ask the engine, then exchange.resolve(question, evaluation) -> Verdict
+      Verdict       -> record its claims, then exchange.answer(verdict, evidence) -> Reply, send it
+    an ExchangeError on the way -> exchange.fail(error) -> Verdict
+    the stream's end            -> exchange.close() -> Claims of a verdict that was still due, or None
+
+Nothing here waits, and nothing here knows the time.  Who may speak when stands in extproc.core.state.
+"""
+
+from hashlib import sha256
+from typing import TypeAlias, assert_never
+
+from extproc.core.answer import Denial, Evidence, Passage, Turn, Verdict, reply_to
+from extproc.core.body import MemoryBudget
+from extproc.core.case import STREAM_ENDED, Case
+from extproc.core.engine import Evaluation, Question
+from extproc.core.events import Body, Continue, Direction, Event, Guard, Headers, Part, Reply, Signal, Trailers
+from extproc.core.half import attribute
+from extproc.core.headers import NO_MUTATION, HeaderMutation
+from extproc.core.input import ShownRequest, document, show_request
+from extproc.core.inspection import VISIBLE, State
+from extproc.core.intake import Intake, endless_state
+from extproc.core.receipt import Claims, Outcome, PolicyFacts, SignedReceipt
+from extproc.core.rules import Mode, Rules
+from extproc.core.state import TABLE, Action, Message, Phase, message_of
+from extproc.core.trace import TraceContext, parse_traceparent
+from extproc.errors import ExchangeError, ProtocolError
+
+Step: TypeAlias = Continue | Question | Verdict
+
+JUDGED = frozenset({"", "via_upstream", "direct_response"})
+"""`response.code_details` of a response that is judged; every other response is a local reply (wire.md)."""
+TOO_LARGE = "request_payload_too_large"
+_WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range", "if-range"))
+"""What a request must not ask for when its response will be inspected: a coding we do not undo, or a piece."""
+
+_PARTS = {Headers: Part.HEADERS, Body: Part.BODY, Trailers: Part.TRAILERS}
+_TURNS = {(way, kind): Turn(way, part) for way in Direction for kind, part in _PARTS.items()}
+
+
+class Exchange:
+    """The state of one ext_proc stream.
+
+    `trace` is the context of the call itself, Envoy's own span; where it has no parent, the client's takes its place.
+    """
+
+    def __init__(self, rules: Rules, budget: MemoryBudget, trace: TraceContext) -> None:
+        self._rules = rules
+        self._trace = trace
+        self._phase = self._following = Phase.START
+        self._point = Direction.REQUEST
+        self._due = False
+        self._turn = Turn(Direction.REQUEST, Part.HEADERS)
+        self._passage = Passage()
+        self._intakes = {way: Intake(way, rules.limits(way), budget) for way in Direction}
+        self._response_waived = rules.entrypoints[Direction.RESPONSE] is None
+        self._shown: ShownRequest | None = None
+        self._later = NO_MUTATION
+        self._receipt_id: str | None = None
+        self.denied = False
+
+    def receive(self, event: Event) -> Step:
+        """Take Envoy's next message.
+
+        Raises ProtocolError where the table does not permit it (nothing has changed then), Overloaded where the budget
+        does not hold its bytes.
+        """
+        endless = endless_state(event) is not None if isinstance(event, Headers) else False
+        message = self._message(event, endless=endless)
+        move = TABLE.get((self._phase, message))
+        if move is None:
+            raise ProtocolError(f"{message} while {self._phase} is due")
+        action, self._following = move
+        forged = () if isinstance(event, Body) else event.headers.names(self._rules.prefix)
+        self._turn = _TURNS[event.direction, type(event)]
+        self._passage = self._passage_of(event, action, forged, endless=endless)
+        match action:
+            case Action.HOLD:
+                self._keep(event, forged)
+                return self._hold()
+            case Action.DECIDE:
+                self._keep(event, forged)
+                return self._decide(event)
+            case Action.REFUSE:
+                return self._refuse()
+            case Action.ABANDON:
+                return self._case().abandoned()
+            case Action.PASS:
+                return self._pass()
+        assert_never(action)
+
+    def resolve(self, question: Question, evaluation: Evaluation) -> Verdict:
+        """The verdict that the engine's answer amounts to; an answer that is no decision is an error's verdict."""
+        policy = PolicyFacts(
+            entrypoint=self._rules.entrypoints[question.point] or "",
+            identity=evaluation.policy,
+            decision_id=evaluation.decision_id,
+            input_digest=sha256(question.input).hexdigest(),
+            result_digest=sha256(evaluation.result or b"").hexdigest(),
+        )
+        return self._case(policy, evaluation.duration_us).by_result(evaluation.result)
+
+    def fail(self, error: ExchangeError) -> Verdict:
+        """The verdict on an exchange that cannot be decided."""
+        return self._case().by_error(error)
+
+    def answer(self, verdict: Verdict, evidence: Evidence) -> Reply:
+        """The reply that carries the verdict.  The evidence in hand is what lets an allow leave."""
+        self._due, self._point = False, Direction.RESPONSE
+        if isinstance(evidence, SignedReceipt):
+            self._receipt_id = evidence.receipt_id
+        effect = verdict.effect
+        if isinstance(effect, Denial):
+            self.denied, self._phase = True, Phase.ENDED
+        else:
+            self._later = effect.later
+            self._phase = self._phase_after(effect)
+        if self._phase is not Phase.RESPONSE or self._response_waived:
+            self._forget()
+        return reply_to(verdict, evidence, blocking=self._rules.blocking, prefix=self._rules.prefix)
+
+    def close(self) -> Claims | None:
+        """The stream has ended: free the bodies, and say what a verdict that was still due has come to."""
+        claims = None
+        if self._due:
+            reason = STREAM_ENDED if self._point is Direction.REQUEST else State.NOT_SENT.value
+            claims = self._case().claims(Outcome.ERROR, (reason,))
+        self._due, self._phase = False, Phase.ENDED
+        self._forget()
+        return claims
+
+    # ------------------------------------------------------------ one message
+
+    def _message(self, event: Event, *, endless: bool) -> Message:
+        if not isinstance(event, Headers) or event.direction is Direction.REQUEST:
+            return message_of(event, ends=endless)
+        details = attribute(event, "response.code_details")
+        unjudged = details not in JUDGED or (self._response_waived and self._phase is Phase.RESPONSE)
+        return message_of(event, ends=endless, local_reply=unjudged, too_large=details == TOO_LARGE)
+
+    def _passage_of(self, event: Event, action: Action, forged: tuple[str, ...], *, endless: bool) -> Passage:
+        """What the reply to this message carries when the exchange goes on, whatever the policy says."""
+        unjudged = self._response_waived or action not in (Action.HOLD, Action.DECIDE)
+        waived = Guard.WAIVED if unjudged else None
+        mutation = HeaderMutation(remove=forged) if forged else NO_MUTATION
+        if not isinstance(event, Headers):
+            return Passage(mutation, response=waived)
+        if event.direction is Direction.RESPONSE:
+            mutation += self._later
+        elif not self._response_waived:
+            mutation += _WHOLE
+        waive = endless and action in (Action.DECIDE, Action.PASS)
+        return Passage(mutation, response=Guard.WAIVED if waive else waived, waive_bodies=waive)
+
+    def _keep(self, event: Event, forged: tuple[str, ...]) -> None:
+        self._intakes[event.direction].keep(event, forged)
+        if not isinstance(event, Headers):
+            return
+        self._due = True
+        if event.direction is Direction.REQUEST and not self._trace.parent_span_id:
+            self._trace = parse_traceparent(event.headers.text("traceparent")) or self._trace
+
+    def _hold(self) -> Continue:
+        self._phase = self._following
+        mutation, turn = self._passage.mutation, self._turn
+        if turn.direction is Direction.RESPONSE:
+            mutation = mutation.setting(*self._id_so_far())
+        return Continue(turn.direction, turn.part, mutation)
+
+    def _pass(self) -> Continue:
+        self._phase = self._following
+        turn, passage = self._turn, self._passage
+        if turn.part is not Part.HEADERS:
+            return Continue(turn.direction, turn.part, passage.mutation)
+        stated = passage.mutation.setting(*self._id_so_far(), (self._rules.prefix + "verdict", b"none"))
+        return Continue(turn.direction, turn.part, stated, Signal(response=Guard.WAIVED), passage.waive_bodies)
+
+    def _id_so_far(self) -> tuple[tuple[str, bytes], ...]:
+        return () if self._receipt_id is None else ((self._rules.prefix + "receipt-id", self._receipt_id.encode()),)
+
+    # ------------------------------------------------------------ one decision point
+
+    def _decide(self, event: Event) -> Question | Verdict:
+        way = event.direction
+        inspection = self._intakes[way].inspect(event)
+        if self._rules.mode is Mode.OFF:
+            return self._case().off()
+        if inspection.state not in VISIBLE:
+            answer = self._rules.states[way].get(inspection.state, self._rules.blocking.status)
+            if answer != "evaluate":
+                return self._case().by_state(inspection.state, answer)
+        request, response = (self._intakes[way].half() for way in Direction)
+        judged = response if way is Direction.RESPONSE else None
+        self._shown = self._shown or show_request(request.head)
+        bodies = self._rules.compatibility_bodies
+        return Question(way, document(self._shown, request, judged, compatibility_bodies=bodies))
+
+    def _refuse(self) -> Verdict:
+        self._intakes[Direction.REQUEST].refuse()
+        answer = self._rules.states[Direction.REQUEST].get(State.OVER_LIMIT, self._rules.blocking.status)
+        return self._case().by_state(State.OVER_LIMIT, 413 if answer == "evaluate" else answer)
+
+    def _case(self, policy: PolicyFacts | None = None, duration_us: int = 0) -> Case:
+        response = self._intakes[Direction.RESPONSE]
+        return Case(
+            rules=self._rules,
+            point=self._point,
+            turn=self._turn,
+            passage=self._passage,
+            request=self._intakes[Direction.REQUEST].half(),
+            response=response.half() if response.begun else None,
+            trace=self._trace,
+            parent_receipt=self._receipt_id,
+            policy=policy,
+            duration_us=duration_us,
+        )
+
+    # ------------------------------------------------------------ after a verdict
+
+    def _phase_after(self, passage: Passage) -> Phase:
+        """A verdict before its half was whole (shadow mode) lets the rest pass: there is nothing left to decide."""
+        unfinished = self._following in (Phase.REQUEST_BODY, Phase.RESPONSE_BODY)
+        return Phase.PASSING if passage.waive_bodies or unfinished else self._following
+
+    def _forget(self) -> None:
+        for intake in self._intakes.values():
+            intake.forget()

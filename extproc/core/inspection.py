@@ -1,0 +1,47 @@
+"""What we know about a body: its state by name, never an empty value that could mean several things."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """docs/inspection.md has the meaning of each and its default answer."""
+
+    COMPLETE = "complete"
+    EMPTY = "empty"
+    OPAQUE = "opaque"
+    OVER_LIMIT = "over_limit"
+    UNDECODABLE = "undecodable"
+    MALFORMED = "malformed"
+    TYPE_MISMATCH = "type_mismatch"
+    NOT_SENT = "not_sent"
+    PARTIAL = "partial"
+    UPGRADE = "upgrade"
+    STREAM = "stream"
+
+
+VISIBLE = frozenset({State.COMPLETE, State.EMPTY, State.OPAQUE})
+"""States in which the policy sees all there is; every other one is answered by configuration, not by evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One body as the policy sees it.
+
+    `digest` is the SHA-256 of the bytes that crossed the wire, in hexadecimal; empty where we did not see them all.
+    `size` counts those bytes (a lower bound when `over_limit`), `decoded_size` the bytes after the content coding.
+    `raw` are the decoded bytes.  `parsed` is the JSON text of `parsed_body` (for a JSON body the very bytes that the
+    upstream reads), or None where there is none.  `text` is the body as text where the type is text without a parser.
+    """
+
+    state: State
+    media_type: str = ""
+    charset: str = ""
+    encodings: tuple[str, ...] = ()
+    size: int = 0
+    decoded_size: int = 0
+    digest: str = ""
+    sniffed: bool = False
+    raw: bytes = b""
+    parsed: bytes | None = None
+    text: str | None = None

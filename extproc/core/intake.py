@@ -1,0 +1,89 @@
+"""One direction of an exchange while its messages come in."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from extproc.core.body import MemoryBudget, Reassembly, inspect, inspect_missing, state_from_headers
+from extproc.core.events import Body, Direction, Event, Headers, Trailers
+from extproc.core.half import Half, status_of
+from extproc.core.headers import NO_HEADERS, HeaderMap
+from extproc.core.inspection import Inspection, State
+from extproc.core.rules import Limits
+
+_ENDLESS = frozenset({State.UPGRADE, State.STREAM})
+
+
+_UNSEEN = {way: Headers(way, NO_HEADERS, end_of_stream=False) for way in Direction}
+
+
+class Intake:
+    """Headers, body and trailers as far as they have come, without what only the server may say."""
+
+    def __init__(self, way: Direction, limits: Limits, budget: MemoryBudget) -> None:
+        self._limits = limits
+        self._head = _UNSEEN[way]
+        self._body = Reassembly(limits.body_bytes, budget)
+        self._trailers = NO_HEADERS
+        self._inspection: Inspection | None = None
+        self.begun = False
+
+    def keep(self, event: Event, forged: Sequence[str] = ()) -> None:
+        """Take a message, but not its `forged` headers.
+
+        Raises Overloaded, and takes nothing, where the budget does not hold its bytes.
+        """
+        match event:
+            case Headers():
+                self._head, self.begun = _honest_head(event, forged), True
+            case Body():
+                self._body.feed(event.data)
+            case Trailers():
+                self._trailers = _honest(event.headers, forged)
+            case _:
+                assert_never(event)
+
+    def inspect(self, last: Event) -> Inspection:
+        """What we know about the body now that its last message came."""
+        self._inspection = self._inspected(last)
+        return self._inspection
+
+    def _inspected(self, last: Event) -> Inspection:
+        match last:
+            case Headers() if (endless := endless_state(last)) is not None:
+                return Inspection(endless)
+            case Trailers() if not self._body.size:
+                return inspect_missing(self._head)
+            case _:
+                return inspect(self._head, self._body, self._limits)
+
+    def refuse(self) -> None:
+        """Envoy has refused the body: it is larger than its buffer."""
+        self._inspection = Inspection(State.OVER_LIMIT, size=self._body.size)
+
+    def half(self) -> Half:
+        """What a policy and a receipt see of the direction."""
+        unseen = self._inspection or Inspection(State.NOT_SENT, size=self._body.size)
+        return Half(self._head, unseen, self._trailers)
+
+    def forget(self) -> None:
+        """Let go of the body; what the receipts state about it stays."""
+        self._body.release()
+        if self._inspection is not None:
+            seen = self._inspection
+            self._inspection = Inspection(seen.state, size=seen.size, digest=seen.digest)
+
+
+def _honest_head(head: Headers, forged: Sequence[str]) -> Headers:
+    if not forged:
+        return head
+    return Headers(head.direction, _honest(head.headers, forged), head.end_of_stream, head.attributes, head.metadata)
+
+
+def _honest(headers: HeaderMap, forged: Sequence[str]) -> HeaderMap:
+    return HeaderMap(tuple([pair for pair in headers if pair[0] not in forged])) if forged else headers
+
+
+def endless_state(head: Headers) -> State | None:
+    """The state of a body that cannot be waited for, seen at its headers."""
+    state = state_from_headers(head.direction, head.headers, status_of(head))
+    return state if state in _ENDLESS and not (head.end_of_stream and state is State.STREAM) else None

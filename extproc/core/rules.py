@@ -1,0 +1,100 @@
+"""What the operator configured, as far as the core needs it; the worker builds it from Settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from extproc.core.events import Direction
+from extproc.core.inspection import State
+from extproc.errors import Answer
+
+StateAnswer: TypeAlias = int | Literal["evaluate"]
+
+
+class Mode(StrEnum):
+    """`policy.mode`: what a verdict does to the traffic."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Byte limits of one body and the bounds of what a decoder will do (see core/decoding)."""
+
+    body_bytes: int = 1 << 20
+    decoded_bytes: int = 10 << 20
+    depth: int = 64
+    fields: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """How a denial looks to the client."""
+
+    status: int = 403
+    failure_status: int = 503
+    message: str = "Access Forbidden"
+    format: Literal["json", "text"] = "json"
+
+    def status_of(self, answer: Answer) -> int:
+        """The configured status of a kind of error."""
+        return self.status if answer is Answer.BLOCKING else self.failure_status
+
+
+@dataclass(frozen=True, slots=True)
+class Mutations:
+    """What a policy may change.  Each name is lower-case and may end in `*`."""
+
+    request_headers: tuple[str, ...] = ("x-extproc-*",)
+    response_headers: tuple[str, ...] = ("x-extproc-*",)
+    path: bool = False
+
+    def permits(self, direction: Direction, name: str) -> bool:
+        """Whether the configuration lets a policy touch this header."""
+        patterns = self.request_headers if direction is Direction.REQUEST else self.response_headers
+        return any(_matches(name, pattern) for pattern in patterns)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _states() -> dict[Direction, dict[State, StateAnswer]]:
+    request: dict[State, StateAnswer] = {
+        State.OVER_LIMIT: 413,
+        State.UNDECODABLE: 415,
+        State.MALFORMED: 400,
+        State.TYPE_MISMATCH: 415,
+        State.NOT_SENT: 403,
+        State.UPGRADE: 403,
+        State.STREAM: 403,
+    }
+    hidden = ("over_limit", "undecodable", "malformed", "type_mismatch", "not_sent", "partial", "stream")
+    return {Direction.REQUEST: request, Direction.RESPONSE: {State(name): 403 for name in hidden}}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One exchange's configuration.  `entrypoints` has the policy path of each point; None skips the point by name."""
+
+    mode: Mode = Mode.ENFORCE
+    request: Limits = Limits()
+    response: Limits = Limits()
+    states: Mapping[Direction, Mapping[State, StateAnswer]] = field(default_factory=_states)
+    entrypoints: Mapping[Direction, str | None] = field(
+        default_factory=lambda: {
+            Direction.REQUEST: "extproc/request/decision",
+            Direction.RESPONSE: "extproc/response/decision",
+        }
+    )
+    blocking: Blocking = Blocking()
+    mutations: Mutations = Mutations()
+    prefix: str = "x-extproc-"
+    compatibility_bodies: bool = False
+
+    def limits(self, direction: Direction) -> Limits:
+        """The limits of one direction's body."""
+        return self.request if direction is Direction.REQUEST else self.response

@@ -1,0 +1,46 @@
+import pytest
+from core.stage import REQUEST, RESPONSE
+
+from extproc.core.events import Direction
+from extproc.core.inspection import VISIBLE, State
+from extproc.core.rules import Blocking, Limits, Mutations, Rules
+from extproc.errors import Answer
+
+
+@pytest.mark.parametrize(
+    ("direction", "name", "permitted"),
+    [
+        (REQUEST, "x-a", True),
+        (REQUEST, "x-ab", False),
+        (REQUEST, "y-", True),
+        (REQUEST, "y-anything", True),
+        (REQUEST, "y", False),
+        (REQUEST, "z", False),
+        (RESPONSE, "x-a", False),
+        (RESPONSE, "z", True),
+        (RESPONSE, "y-a", False),
+    ],
+)
+def test_a_pattern_is_a_name_or_a_beginning(direction: Direction, name: str, permitted: bool) -> None:  # noqa: FBT001 - the value
+    assert Mutations(("x-a", "y-*"), ("z",)).permits(direction, name) is permitted
+
+
+def test_a_star_alone_is_every_name_and_no_pattern_is_none() -> None:
+    assert (Mutations(("*",), ()).permits(REQUEST, "a"), Mutations(("*",), ()).permits(RESPONSE, "a")) == (True, False)
+
+
+def test_each_kind_of_error_has_its_configured_status() -> None:
+    blocking = Blocking(status=401, failure_status=500)
+    assert [blocking.status_of(answer) for answer in Answer] == [401, 500]
+
+
+def test_each_direction_has_its_limits() -> None:
+    rules = Rules(request=Limits(1), response=Limits(2))
+    assert [rules.limits(direction).body_bytes for direction in Direction] == [1, 2]
+
+
+def test_every_state_that_a_policy_cannot_see_has_an_answer_by_default() -> None:
+    answers = Rules().states
+    assert set(answers[REQUEST]) == set(State) - VISIBLE - {State.PARTIAL}
+    assert set(answers[RESPONSE]) == set(State) - VISIBLE - {State.UPGRADE}
+    assert all(isinstance(answer, int) and 400 <= answer < 500 for way in Direction for answer in answers[way].values())

@@ -1,0 +1,141 @@
+"""Where policies come from: files, folders and bundles become one PolicySet.
+
+Names and layout are OPA's (https://www.openpolicyagent.org/docs/management-bundles#bundle-file-format): `*.rego` are
+modules, `data.json` and `data.yaml` are mounted at the folder that they lie in, `.manifest` has the revision.  Tests
+(`*_test.rego`) and hidden files are left out.  **Signatures of bundles are not checked.**
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from os import walk
+from pathlib import Path, PurePosixPath
+
+from extproc.engines.archive import MAX_BYTES, read_archive
+from extproc.engines.documents import merge, mount, parse_json, parse_yaml
+from extproc.errors import PolicyLoadError
+
+_DATA = {"data.json": parse_json, "data.yaml": parse_yaml, "data.yml": parse_yaml}
+_MANIFEST = ".manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Everything that an engine evaluates.
+
+    `modules` maps the name that errors show to Rego v1 text; `data` is the base document.  `policy_digest` is the
+    SHA-256 of one line `<name> <SHA-256 of the text>` for each module, sorted; the name is relative to the path that it
+    was found under, so that the digest is the same on every machine.  `data_digest` is the SHA-256 of the data document
+    as compact JSON with sorted keys.  Both are hexadecimal.  `revision` is the bundle's own word, several joined by a
+    comma, or empty.
+    """
+
+    modules: Mapping[str, str]
+    data: Mapping[str, object]
+    revision: str
+    policy_digest: str
+    data_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file: its name under its root, and the name that a person can look up."""
+
+    name: PurePosixPath
+    shown: str
+    content: bytes
+
+
+def load(paths: Iterable[Path], data: Mapping[str, object]) -> PolicySet:
+    """Read all paths, in order; `data` is merged over what they hold.  Raises PolicyLoadError."""
+    files = [file for path in paths for file in _files(path)]
+    modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
+    if not modules:
+        raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")
+    texts = {file.shown: _text(file) for file in modules}
+    document: dict[str, object] = {}
+    for file in files:
+        if parse := _DATA.get(file.name.name):
+            merge(document, mount(parse(file.content, file.shown), file.name.parent), file.shown)
+    merge(document, data, "policy.data", override=True)
+    lines = sorted(f"{file.name} {_digest(file.content)}\n" for file in modules)
+    return PolicySet(
+        modules=texts,
+        data=document,
+        revision=",".join(filter(None, (_revision(file) for file in files if file.name == PurePosixPath(_MANIFEST)))),
+        policy_digest=_digest("".join(lines).encode()),
+        data_digest=_digest(_canonical(document)),
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _canonical(document: Mapping[str, object]) -> bytes:
+    try:
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PolicyLoadError(
+            "the data document holds a value that is not JSON: quote dates and other YAML types"
+        ) from error
+
+
+def _text(file: _File) -> str:
+    try:
+        return file.content.decode()
+    except UnicodeDecodeError as error:
+        raise PolicyLoadError(f"{file.shown} is not UTF-8: save it as UTF-8") from error
+
+
+def _revision(file: _File) -> str:
+    revision = parse_json(file.content, file.shown).get("revision", "")
+    if not isinstance(revision, str):
+        raise PolicyLoadError(f"{file.shown}: `revision` must be a string")
+    return revision
+
+
+def _files(path: Path) -> Iterator[_File]:
+    """The files under one configured path, in a fixed order."""
+    try:
+        if path.is_dir():
+            yield from _folder(path)
+        elif path.name.endswith(".tar.gz"):
+            for name, content in read_archive(path):
+                yield _File(name, f"{path}:{name}", content)
+        else:
+            yield _File(PurePosixPath(path.name), str(path), _read(path))
+    except FileNotFoundError as error:
+        raise PolicyLoadError(f"{error.filename} does not exist: correct policy.paths") from error
+    except OSError as error:
+        raise PolicyLoadError(
+            f"{error.filename or path} cannot be read ({error.strerror or error}): check its permissions"
+        ) from error
+
+
+def _folder(root: Path) -> Iterator[_File]:
+    """A folder's files but the hidden ones: a Kubernetes volume keeps its versions in `..data` and links to them."""
+    for folder, folders, names in walk(root, onerror=_raise):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            relative = PurePosixPath(path.relative_to(root))
+            if relative == PurePosixPath(_MANIFEST) or (_wanted(name) and not name.startswith(".")):
+                yield _File(relative, str(path), _read(path))
+
+
+def _wanted(name: str) -> bool:
+    return name.endswith(".rego") or name in _DATA
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise PolicyLoadError(f"{path} is larger than {MAX_BYTES >> 20} MiB: this is no policy")
+    return content

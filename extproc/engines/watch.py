@@ -1,0 +1,36 @@
+"""Hot reload: when a policy path changes, the engine gets the new policy set, or keeps the old one and we say why."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from watchfiles import awatch
+
+from extproc.core.engine import PolicyIdentity
+from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.sources import load
+from extproc.errors import StartupError
+
+Outcome = Callable[[PolicyIdentity | StartupError], None]
+
+
+async def watch(
+    *, engine: EmbeddedEngine, paths: Sequence[Path], data: Mapping[str, object], on_outcome: Outcome
+) -> None:
+    """Watch until cancelled.
+
+    `on_outcome` gets the new identity after a swap, or the error of a policy that was refused: the last good one goes
+    on deciding.  It is not called when nothing that counts has changed.  Files are watched through the folder that
+    holds them, so one may be replaced; a configured folder that is deleted and made again is **not** seen.
+    """
+    folders = {path if path.is_dir() else path.parent for path in paths}
+    async for _ in awatch(*folders, watch_filter=None):
+        try:
+            policies = await asyncio.to_thread(load, paths, data)
+            if engine.serves(policies):
+                continue
+            await asyncio.to_thread(engine.replace, policies)
+        except StartupError as error:
+            on_outcome(error)
+        else:
+            on_outcome(engine.identity())

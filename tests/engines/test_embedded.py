@@ -1,0 +1,277 @@
+import asyncio
+import json
+import multiprocessing
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from multiprocessing.connection import Connection
+
+import pytest
+
+from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
+from extproc.core.events import Direction
+from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.sources import PolicySet
+from extproc.errors import EngineError, EngineTimeout, Overloaded, PolicyLoadError
+
+Policies = Callable[[str], PolicySet]
+Running = Callable[[PolicySet], AbstractAsyncContextManager[EmbeddedEngine]]
+ENTRYPOINTS = {Direction.REQUEST: "extproc/request/decision", Direction.RESPONSE: None}
+BOMB = "[1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]"
+SIMPLE = "package extproc.request\n\ndecision := input.answer\n"
+BOMB_OR_ANSWER = f"package extproc.request\n\ndecision := {BOMB} if input.bomb\n\ndecision := true if not input.bomb\n"
+
+
+def ask(text: bytes) -> Question:
+    return Question(Direction.REQUEST, text)
+
+
+@asynccontextmanager
+async def running(policies: PolicySet, threads: int = 2) -> AsyncIterator[EmbeddedEngine]:
+    engine = EmbeddedEngine(policies=policies, entrypoints=ENTRYPOINTS, threads=threads)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def test_it_keeps_the_table_of_engine_behaviours(engine_case: Callable[[Running], None]) -> None:
+    engine_case(running)
+
+
+def test_an_evaluation_names_the_policy_and_its_own_duration(policies: Policies) -> None:
+    async def scenario() -> None:
+        loaded = policies(SIMPLE)
+        async with running(loaded) as engine:
+            evaluation = engine.decide(ask(b'{"answer": 42}'), 5).result()
+            identity = PolicyIdentity("embedded", "1.22.2", "", loaded.policy_digest, loaded.data_digest)
+            assert evaluation == Evaluation(b"42", identity, evaluation.duration_us)
+            assert 0 < evaluation.duration_us < 5_000_000
+            assert engine.identity() == identity
+
+    asyncio.run(scenario())
+
+
+def test_it_is_a_policy_engine(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(SIMPLE)) as engine:
+            protocol: PolicyEngine = engine
+            assert protocol.identity().engine == "embedded"
+
+    asyncio.run(scenario())
+
+
+def test_an_error_names_code_and_place_but_nothing_of_the_input(policies: Policies) -> None:
+    async def scenario() -> None:
+        rego = "package extproc.request\n\ndecision := 1 if input.x\n\ndecision := 2 if input.y\n"
+        async with running(policies(rego)) as engine:
+            error = engine.decide(ask(b'{"x": "secret", "y": "secret"}'), 5).exception()
+            assert isinstance(error, EngineError)
+            assert str(error).startswith("eval_conflict_error at ")
+            assert str(error).endswith("/request.rego:5")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"answer": 1, "answer": 2}', "input: duplicate key in the object that ends at byte 26"),
+        (b'{"answer": "\xff"}', "input: input is not valid UTF-8"),
+        (b'{"answer": "\\ud800"}', "input: lone surrogate at byte 18"),
+        (b'{"answer": 1} x', "input: trailing data at byte 14"),
+        (b"", "input: input ends too early"),
+        (b"[" * 100_000, "input: nested too deeply at byte 1025"),
+        (b'{"answer": 1e-400000}', "input: number out of range at byte 20"),
+    ],
+)
+def test_an_input_that_is_not_strict_json_is_an_error(policies: Policies, text: bytes, message: str) -> None:
+    async def scenario() -> None:
+        async with running(policies(SIMPLE)) as engine:
+            with pytest.raises(EngineError) as caught:
+                engine.decide(ask(text), 5).result()
+            assert str(caught.value) == message
+
+    asyncio.run(scenario())
+
+
+def test_other_evaluations_go_on_beside_a_bomb(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER)) as engine:
+            bomb = engine.decide(ask(b'{"bomb": true}'), 1.0)
+            answers = [engine.decide(ask(b'{"bomb": false}'), 5).result().result for _ in range(20)]
+            assert (answers, bomb.done()) == ([b"true"] * 20, False)
+            assert isinstance(bomb.exception(), EngineTimeout)
+
+    asyncio.run(scenario())
+
+
+def test_the_deadline_counts_the_time_in_the_queue(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER), threads=1) as engine:
+            bomb = engine.decide(ask(b'{"bomb": true}'), 0.2)
+            late = engine.decide(ask(b'{"bomb": false}'), 0.05)
+            assert isinstance(bomb.exception(), EngineTimeout)
+            assert str(late.exception()) == "the deadline passed while the decision was waiting for a thread"
+
+    asyncio.run(scenario())
+
+
+def test_a_builtin_that_cannot_be_interrupted_is_given_up_and_its_thread_replaced(policies: Policies) -> None:
+    async def scenario() -> None:
+        rego = "package extproc.request\n\ndecision := bits.lsh(1, input.by)\n"
+        async with running(policies(rego), threads=1) as engine:
+            stuck = engine.decide(ask(b'{"by": 20000000}'), 0.1)
+            behind = engine.decide(ask(b'{"by": 2}'), 5)
+            error = stuck.exception()
+            assert (type(error), str(error)) == (
+                EngineTimeout,
+                "the policy did not answer, and could not be stopped at the deadline",
+            )
+            assert behind.result().result == b"4"
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_answered_in_time_is_refused_at_once(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER), threads=1) as engine:
+            for _ in range(3):
+                assert isinstance(engine.decide(ask(b'{"bomb": true}'), 0.1).exception(), EngineTimeout)
+            bombs = [engine.decide(ask(b'{"bomb": true}'), 0.3) for _ in range(3)]
+            shed = engine.decide(ask(b'{"bomb": false}'), 0.01)
+            assert (shed.done(), type(shed.exception())) == (True, Overloaded)
+            assert [type(bomb.exception()) for bomb in bombs] == [EngineTimeout] * 3
+            assert engine.decide(ask(b'{"bomb": false}'), 0.5).result().result == b"true"
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_decision_leaves_the_queue(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER), threads=1) as engine:
+            bomb = engine.decide(ask(b'{"bomb": true}'), 0.2)
+            waiting = [engine.decide(ask(b'{"bomb": false}'), 5) for _ in range(100)]
+            assert all(future.cancel() for future in waiting)
+            assert isinstance(bomb.exception(), EngineTimeout)
+            assert engine.decide(ask(b'{"bomb": false}'), 0.05).result().result == b"true"
+
+    asyncio.run(scenario())
+
+
+def test_a_builtin_that_reaches_out_does_not_load_and_the_line_is_named(policies: Policies) -> None:
+    for builtin in ('http.send({"method": "GET", "url": "http://a"})', 'net.lookup_ip_addr("a")', "opa.runtime()"):
+        with pytest.raises(PolicyLoadError, match=r"request\.rego:3:13: rego_type_error: undefined function "):
+            EmbeddedEngine(
+                policies=policies(f"package extproc.request\n\ndecision := {builtin}\n"), entrypoints=ENTRYPOINTS
+            )
+
+
+def test_an_entrypoint_that_no_policy_defines_does_not_load(policies: Policies) -> None:
+    loaded = policies("package extproc.request\n\nverdict := true\n")
+    with pytest.raises(PolicyLoadError) as caught:
+        EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS)
+    assert str(caught.value) == "entrypoint: no policy defines the entrypoint extproc/request/decision"
+
+
+def test_a_point_without_an_entrypoint_is_an_error(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(SIMPLE)) as engine:
+            error = engine.decide(Question(Direction.RESPONSE, b"{}"), 5).exception()
+            assert (type(error), str(error)) == (EngineError, "no entrypoint is configured for the response point")
+
+    asyncio.run(scenario())
+
+
+def test_the_clock_is_the_callers(policies: Policies) -> None:
+    async def scenario() -> None:
+        loaded = policies("package extproc.request\n\ndecision := time.now_ns()\n")
+        engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, clock_ns=lambda: 1_700_000_000_000_000_001)
+        assert engine.decide(ask(b"{}"), 5).result().result == b"1700000000000000001"
+        await engine.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_replaced_policy_decides_from_then_on_and_a_broken_one_never(policies: Policies) -> None:
+    async def scenario() -> None:
+        old = policies(SIMPLE)
+        async with running(old) as engine:
+            new = policies('package extproc.request\n\ndecision := "new"\n')
+            assert (engine.serves(old), engine.serves(new)) == (True, False)
+            engine.replace(new)
+            evaluation = engine.decide(ask(b'{"answer": 1}'), 5).result()
+            assert (evaluation.result, evaluation.policy.policy_digest) == (b'"new"', new.policy_digest)
+            with pytest.raises(PolicyLoadError, match="rego_parse_error"):
+                engine.replace(policies("package extproc.request\n\ndecision := {\n"))
+            assert engine.serves(new)
+
+    asyncio.run(scenario())
+
+
+def test_an_evaluation_keeps_the_policy_that_it_started_with(policies: Policies) -> None:
+    async def scenario() -> None:
+        old = policies(f"package extproc.request\n\ndecision := count({BOMB.replace('30000', '700')}) if input.bomb\n")
+        async with running(old, threads=4) as engine:
+            open_ones = [engine.decide(ask(b'{"bomb": true}'), 30) for _ in range(4)]
+            for number in range(10):
+                engine.replace(policies(f"package extproc.request\n\ndecision := {number}\n"))
+            answers = {(future.result().result, future.result().policy.policy_digest) for future in open_ones}
+            assert answers <= {(b"700", old.policy_digest)} | {
+                (b"%d" % n, policies(f"package extproc.request\n\ndecision := {n}\n").policy_digest) for n in range(10)
+            }
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_engine_answers_with_an_error_and_so_does_what_was_waiting(policies: Policies) -> None:
+    async def scenario() -> None:
+        started = threading.Event()
+        engine = EmbeddedEngine(
+            policies=policies(BOMB_OR_ANSWER), entrypoints=ENTRYPOINTS, threads=1, clock_ns=lambda: started.set() or 0
+        )
+        running_one = engine.decide(ask(b'{"bomb": true}'), 0.2)
+        waiting = engine.decide(ask(b'{"bomb": false}'), 5)
+        assert started.wait(5)
+        await engine.close()
+        later = engine.decide(ask(b'{"bomb": false}'), 5)
+        outcomes = [type(future.exception()) for future in (running_one, waiting, later)]
+        assert outcomes == [EngineTimeout, EngineError, EngineError]
+
+    asyncio.run(scenario())
+
+
+def _in_child(engine: EmbeddedEngine, policies: PolicySet, pipe: Connection) -> None:
+    errors = [str(engine.decide(ask(b"{}"), 5).exception(timeout=5))]
+    try:
+        EmbeddedEngine(policies=policies, entrypoints=ENTRYPOINTS)
+    except EngineError as error:
+        errors.append(str(error))
+    pipe.send(errors)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of just what is tested here
+def test_a_forked_child_is_refused(policies: Policies) -> None:
+    async def scenario() -> None:
+        loaded = policies(SIMPLE)
+        async with running(loaded) as engine:
+            ours, theirs = multiprocessing.Pipe()
+            child = multiprocessing.get_context("fork").Process(target=_in_child, args=(engine, loaded, theirs))
+            child.start()
+            assert ours.poll(10)
+            assert ours.recv() == ["libopa was loaded before a fork: start workers by spawn"] * 2
+            child.join(10)
+            assert child.exitcode == 0
+
+    asyncio.run(scenario())
+
+
+def test_the_data_document_reaches_the_policy_with_its_integers(policies: Policies) -> None:
+    async def scenario() -> None:
+        loaded = policies("package extproc.request\n\ndecision := data.limits\n")
+        limits = {"big": 10**25 + 1, "text": "é"}
+        loaded = PolicySet(loaded.modules, {"limits": limits}, "", "", "")
+        async with running(loaded) as engine:
+            assert json.loads(engine.decide(ask(b"{}"), 5).result().result or b"") == limits
+
+    asyncio.run(scenario())

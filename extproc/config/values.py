@@ -1,0 +1,64 @@
+"""The kinds of values that keys hold, each with the sentence that says what is valid."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})")
+_ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
+_PATTERN = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+\*?")
+MAX_PORT = 65535
+
+
+def _address(text: str) -> str:
+    if text.startswith("unix:///"):
+        return text
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[1]) > MAX_PORT:
+        raise ValueError("must be HOST:PORT or unix:///absolute/path")
+    return text
+
+
+def _tcp(text: str) -> str:
+    if text.startswith("unix:"):
+        raise ValueError("must be HOST:PORT")
+    return _address(text)
+
+
+def _entrypoint(text: str) -> str:
+    if not _ENTRYPOINT.fullmatch(text):
+        raise ValueError("must be a policy path such as extproc/request/decision")
+    return text
+
+
+def _pattern(text: str) -> str:
+    if not _PATTERN.fullmatch(text):
+        raise ValueError("must be a lower-case header name, which may end in *")
+    return text
+
+
+def _whole(value: object) -> object:
+    """YAML's true is not the number 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic takes a ValueError for a sentence
+    return value
+
+
+def _named(value: object) -> object:
+    """An empty path would be the folder of the file; a chart that leaves a variable empty does not mean that."""
+    if value == "":
+        raise ValueError("must be a path")
+    return value
+
+
+Address: TypeAlias = Annotated[str, AfterValidator(_address)]
+TcpAddress: TypeAlias = Annotated[str, AfterValidator(_tcp)]
+Entrypoint: TypeAlias = Annotated[str, AfterValidator(_entrypoint)]
+HeaderPattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
+File: TypeAlias = Annotated[Path, BeforeValidator(_named)]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+ClientError: TypeAlias = Annotated[Whole, Field(ge=400, le=499)]
+StateAnswer: TypeAlias = ClientError | Literal["evaluate"]
+MessageBytes: TypeAlias = Annotated[Whole, Field(ge=1024, le=256 << 20)]

@@ -1,0 +1,147 @@
+"""The one loop: a message in, its verdict recorded, its reply out."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Protocol, assert_never
+
+from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
+from extproc.core.body import MemoryBudget
+from extproc.core.engine import Evaluation, PolicyEngine, Question
+from extproc.core.events import Continue, Reply
+from extproc.core.exchange import Exchange
+from extproc.core.receipt import Claims, SignedReceipt
+from extproc.core.rules import Rules
+from extproc.core.trace import TraceContext, parse_traceparent
+from extproc.errors import EngineTimeout, EvidenceUnwritable, ExchangeError
+from extproc.server.codec import decode, encode
+from extproc.telemetry.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+GRACE_S = 0.25
+"""How long an engine may overrun its own deadline before we stop waiting: some built-ins do not look at the clock."""
+
+
+class Stream(Protocol):
+    """What the driver hands over for one exchange."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The call's own metadata."""
+        ...
+
+    async def read(self) -> bytes | None:
+        """The next message, None at the end."""
+        ...
+
+    async def write(self, message: bytes) -> None:
+        """Answer it."""
+        ...
+
+
+class Recorder(Protocol):
+    """The ledger: signs claims and writes them down."""
+
+    def record(self, claims: Claims) -> SignedReceipt:
+        """The receipt, in the log.  Raises EvidenceUnwritable."""
+        ...
+
+
+class Service:
+    """Serves streams.  One object per worker; everything it is made of is handed in."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a worker, by keyword
+        self,
+        *,
+        rules: Rules,
+        engine: PolicyEngine,
+        ledger: Recorder,
+        budget: MemoryBudget,
+        metrics: Metrics,
+        new_trace_id: Callable[[], str],
+        deadline_s: float,
+        allow_unrecorded: bool,
+    ) -> None:
+        self._rules = rules
+        self._engine = engine
+        self._ledger = ledger
+        self._budget = budget
+        self._metrics = metrics
+        self._new_trace_id = new_trace_id
+        self._deadline_s = deadline_s
+        self._allow_unrecorded = allow_unrecorded
+
+    async def serve(self, stream: Stream) -> bool:
+        """One exchange, to its end; True when an ImmediateResponse ended it."""
+        called_in = parse_traceparent(stream.metadata.get("traceparent", ""))
+        trace = called_in or TraceContext(self._new_trace_id(), "", sampled=False)
+        exchange = Exchange(self._rules, self._budget, trace)
+        self._metrics.exchanges_in_flight.inc()
+        try:
+            while not exchange.denied and (message := await stream.read()) is not None:
+                reply = await self._reply(exchange, message, due=monotonic() + self._deadline_s)
+                await stream.write(encode(reply))
+        finally:
+            self._close(exchange)
+            self._metrics.exchanges_in_flight.dec()
+        return exchange.denied
+
+    async def _reply(self, exchange: Exchange, message: bytes, *, due: float) -> Reply:
+        try:
+            step = exchange.receive(decode(message))
+            match step:
+                case Continue():
+                    return step
+                case Question():
+                    verdict = exchange.resolve(step, await self._ask(step, due))
+                case Verdict():
+                    verdict = step
+                case _:
+                    assert_never(step)
+        except ExchangeError as error:
+            _LOG.warning("an exchange cannot be decided", extra={"code": error.code, "reason": str(error)})
+            self._metrics.engine_errors.labels(error.code).inc()
+            verdict = exchange.fail(error)
+        return self._settle(exchange, verdict)
+
+    async def _ask(self, question: Question, due: float) -> Evaluation:
+        left = due - monotonic()
+        answer = asyncio.wrap_future(self._engine.decide(question, left))
+        try:
+            return await asyncio.wait_for(answer, left + GRACE_S)
+        except TimeoutError:
+            raise EngineTimeout("the engine overran its deadline") from None
+
+    def _settle(self, exchange: Exchange, verdict: Verdict) -> Reply:
+        """Record, then answer: an allow leaves with its receipt or not at all."""
+        if verdict.odd_status is not None:
+            _LOG.warning("a policy asked for a status outside 400-499", extra={"status": verdict.odd_status})
+        evidence: Evidence = Unrecorded()
+        try:
+            evidence = self._ledger.record(verdict.claims)
+        except EvidenceUnwritable as error:
+            self._lost(error)
+            if not (isinstance(verdict.effect, Denial) or self._allow_unrecorded):
+                verdict = exchange.fail(error)
+        else:
+            self._metrics.receipts_written.inc()
+        self._metrics.decided(verdict.claims)
+        return exchange.answer(verdict, evidence)
+
+    def _close(self, exchange: Exchange) -> None:
+        """Without an await: this also runs while the task is being cancelled."""
+        claims = exchange.close()
+        if claims is None:
+            return
+        self._metrics.decided(claims)
+        try:
+            self._ledger.record(claims)
+            self._metrics.receipts_written.inc()
+        except EvidenceUnwritable as error:
+            self._lost(error)
+
+    def _lost(self, error: EvidenceUnwritable) -> None:
+        """With `on_failure: allow` nothing else shows it."""
+        _LOG.error("a receipt is lost", extra={"code": error.code, "reason": str(error)})
+        self._metrics.engine_errors.labels(error.code).inc()

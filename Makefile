@@ -7,7 +7,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := hatch_build.py pyproject.toml $(wildcard libopa/*.go libopa/go.*)
+SOURCES := hatch_build.py pyproject.toml $(wildcard libopa/*.[ch] libopa/*.go libopa/go.*)
 export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/python -m ziglang cc)
 
 include .ci/tools.mk

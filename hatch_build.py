@@ -140,7 +140,7 @@ def output(command: list[str]) -> str:
 def cached_library(sources: Path, toolchain: Toolchain) -> Path:
     """The path of the library, built unless the same build was done before."""
     digest = hashlib.sha256(f"{toolchain.identity} {FLAGS}".encode())
-    for path in sorted([*sources.glob("*.go"), *sources.glob("go.*")]):
+    for path in sorted([*sources.glob("*.[ch]"), *sources.glob("*.go"), *sources.glob("go.*")]):
         if not path.name.endswith("_test.go"):
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "extproc/libopa", digest.hexdigest())

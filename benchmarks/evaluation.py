@@ -3,7 +3,7 @@
     python -m benchmarks.evaluation CONFIG SECONDS
 
 Prints one JSON object: `opa`, the evaluator's version, and `cpu_us`, for each work the CPU time of this process for the
-two evaluations together, Go's collector included and the hand-over to the engine's thread not.
+two evaluations together, Go's collector included and the way there and back not: the cost of a policy that says `true`.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.works import PATH, RESPONSE, WORKS, Work
@@ -25,8 +25,7 @@ from extproc.core.headers import HeaderMap
 from extproc.core.rules import Rules
 from extproc.core.trace import TraceContext
 from extproc.engines.embedded import EmbeddedEngine
-from extproc.engines.pool import Pool
-from extproc.engines.sources import load
+from extproc.engines.sources import PolicySet, load
 from extproc.server.translation import rules_of
 
 _PATIENCE_S = 30.0
@@ -82,7 +81,7 @@ def _header_map(headers: dict[str, str]) -> HeaderMap:
     return HeaderMap(tuple((name, value.encode()) for name, value in headers.items()))
 
 
-def _questions(work: Work, rules: Rules, engine: EmbeddedEngine) -> list[Question]:
+async def _questions(work: Work, rules: Rules, engine: EmbeddedEngine) -> list[Question]:
     """The documents of both points, made by the exchange itself."""
     exchange = Exchange(rules, MemoryBudget(1 << 30), _TRACE)
     questions = []
@@ -90,42 +89,55 @@ def _questions(work: Work, rules: Rules, engine: EmbeddedEngine) -> list[Questio
         step = exchange.receive(event)
         if isinstance(step, Question):
             questions.append(step)
-            step = exchange.resolve(step, engine.decide(step, _PATIENCE_S).result())
+            step = exchange.resolve(step, await asyncio.wrap_future(engine.decide(step, _PATIENCE_S)))
         if isinstance(step, Verdict):
             exchange.answer(step, Unrecorded())
     return questions
 
 
-def _cpu_us(call: Callable[[], object], seconds: float) -> float:
+async def _cpu_us(call: Callable[[], Awaitable[None]], seconds: float) -> float:
     """The mean CPU time of a call; the process does nothing else."""
     calls, start_ns, end_s = 0, time.process_time_ns(), time.monotonic() + seconds
     while time.monotonic() < end_s:
         for _ in range(_BATCH):
-            call()
+            await call()
         calls += _BATCH
     return (time.process_time_ns() - start_ns) / calls / 1000
+
+
+async def _hand_over_us(seconds: float) -> float:
+    """A decision that needs no evaluation to speak of."""
+    policies = PolicySet({"nothing.rego": "package nothing\n\ndecision := true\n"}, {}, "", "", "")
+    engine = EmbeddedEngine(policies=policies, entrypoints={Direction.REQUEST: "nothing/decision"}, threads=1)
+    question = Question(Direction.REQUEST, b"{}")
+
+    async def nothing() -> None:
+        await asyncio.wrap_future(engine.decide(question, _PATIENCE_S))
+
+    await nothing()
+    mean_us = await _cpu_us(nothing, seconds)
+    await engine.close()
+    return mean_us
 
 
 async def _measure(config: Path, seconds: float) -> dict[str, object]:
     settings = load_settings(config)
     rules = rules_of(settings)
+    hand_over_us = await _hand_over_us(0.3)
     policies = load(settings.policy.paths, settings.policy.data)
     engine = EmbeddedEngine(policies=policies, entrypoints=rules.entrypoints, threads=1)
-    hand_over = Pool[None](1)
-    nothing_us = _cpu_us(lambda: hand_over.submit(lambda: None, time.monotonic_ns() + (1 << 40)).result(), 0.3)
     cpu_us = {}
     for work in WORKS:
-        questions = _questions(work, rules, engine)
+        questions = await _questions(work, rules, engine)
 
-        def both(questions: list[Question] = questions) -> None:
+        async def both(questions: list[Question] = questions) -> None:
             for question in questions:
-                engine.decide(question, _PATIENCE_S).result()
+                await asyncio.wrap_future(engine.decide(question, _PATIENCE_S))
 
-        both()
-        cpu_us[work.name] = _cpu_us(both, seconds) - len(questions) * nothing_us
-    hand_over.close()
+        await both()
+        cpu_us[work.name] = await _cpu_us(both, seconds) - len(questions) * hand_over_us
     await engine.close()
-    return {"opa": engine.identity().engine_version, "hand_over_us": nothing_us, "cpu_us": cpu_us}
+    return {"opa": engine.identity().engine_version, "hand_over_us": hand_over_us, "cpu_us": cpu_us}
 
 
 if __name__ == "__main__":

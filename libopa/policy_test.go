@@ -31,6 +31,14 @@ func policyOf(t *testing.T, rego, data string, entrypoints ...string) *policy {
 	return p
 }
 
+// answer evaluates the first entrypoint under the watch.
+func answer(p *policy, input string, timeout time.Duration) ([]byte, *failure) {
+	w := newWatch()
+	run := w.begin(time.Now().Add(timeout), func() {})
+	defer w.end(run)
+	return p.evaluate(0, input, run, noon)
+}
+
 func TestAnEntrypointIsAnswered(t *testing.T) {
 	for _, c := range []struct{ name, rego, input, want string }{
 		{"object", `d := {"allowed": input.a == 1, "x": {3, 1, 2}}`, `{"a": 1}`, `{"allowed":true,"x":[1,2,3]}`},
@@ -45,7 +53,7 @@ func TestAnEntrypointIsAnswered(t *testing.T) {
 		{"a failing builtin is undefined, as in OPA's server", `d := to_number("x")`, `{}`, ``},
 	} {
 		p := policyOf(t, "package a\n# METADATA\n# title: T\n"+c.rego, `{"limits": {"max": 5}}`, "a/d")
-		if got, fail := p.evaluate(0, c.input, time.Second, noon); fail != nil || string(got) != c.want {
+		if got, fail := answer(p, c.input, time.Second); fail != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v; want %s", c.name, got, fail, c.want)
 		}
 	}
@@ -53,7 +61,7 @@ func TestAnEntrypointIsAnswered(t *testing.T) {
 
 func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
 	p := policyOf(t, "package a\nd := 1 if input.x\nd := 2 if input.y\n", `{}`, "a/d")
-	_, fail := p.evaluate(0, `{"x": "secret", "y": "secret"}`, time.Second, noon)
+	_, fail := answer(p, `{"x": "secret", "y": "secret"}`, time.Second)
 	want := &failure{"evaluation", "eval_conflict_error", "p.rego", 3, "the evaluation failed"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -62,7 +70,7 @@ func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
 
 func TestBadInputFailsAsInput(t *testing.T) {
 	p := policyOf(t, "package a\nd := true", `{}`, "a/d")
-	_, fail := p.evaluate(0, `{"x": 1, "x": 2}`, time.Second, noon)
+	_, fail := answer(p, `{"x": 1, "x": 2}`, time.Second)
 	want := &failure{Kind: "input", Message: "duplicate key in the object that ends at byte 16"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -73,7 +81,7 @@ func TestABombEndsAtItsDeadline(t *testing.T) {
 	p := policyOf(t, `package a
 d := [1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]`, `{}`, "a/d")
 	start := time.Now()
-	_, fail := p.evaluate(0, `{}`, 100*time.Millisecond, noon)
+	_, fail := answer(p, `{}`, 100*time.Millisecond)
 	if fail == nil || fail.Kind != kindDeadline || time.Since(start) > time.Second {
 		t.Errorf("%+v after %v", fail, time.Since(start))
 	}
@@ -82,7 +90,7 @@ d := [1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); 
 func TestADeadlineThatHasPassedIsOne(t *testing.T) {
 	p := policyOf(t, "package a\nd := true", `{}`, "a/d")
 	for _, timeout := range []time.Duration{0, -1} {
-		if result, fail := p.evaluate(0, `{}`, timeout, noon); fail == nil || fail.Kind != kindDeadline {
+		if result, fail := answer(p, `{}`, timeout); fail == nil || fail.Kind != kindDeadline {
 			t.Errorf("%s %+v", result, fail)
 		}
 	}
@@ -95,7 +103,7 @@ d := [regex.match(input.p, "abc"), time.now_ns()]`, `{}`, "a/d")
 	for range 8 {
 		group.Go(func() {
 			for range 200 {
-				if got, fail := p.evaluate(0, `{"p": "^a.c$"}`, time.Second, noon); fail != nil || !strings.HasPrefix(string(got), "[true,") {
+				if got, fail := answer(p, `{"p": "^a.c$"}`, time.Second); fail != nil || !strings.HasPrefix(string(got), "[true,") {
 					t.Error(string(got), fail)
 				}
 			}
@@ -171,7 +179,7 @@ func BenchmarkSimplePolicy(b *testing.B) {
 	input := `{"parsed_body": {"amount": 10, "items": ["` + strings.Repeat("abcdefgh\", \"", 50) + `"]}}`
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, fail := p.evaluate(0, input, time.Second, noon); fail != nil {
+		if _, fail := answer(p, input, time.Second); fail != nil {
 			b.Fatal(fail)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -43,7 +42,7 @@ func (r *reader) number() (*ast.Term, error) {
 			return nil, r.bad("number out of range")
 		}
 	}
-	return ast.NumberTerm(json.Number(digits)), nil
+	return r.term(ast.Number(digits)), nil
 }
 
 // isDouble reports whether a number is no greater than a double and not written beyond the bounds.

@@ -46,6 +46,8 @@ class PolicyEngine(Protocol):
     def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
         """Evaluate the point's entrypoint on the input; never blocks the caller.
 
+        Called on the event loop that the engine was made on, which resolves the future: it is never waited for there.
+        A future that is cancelled is an evaluation that need not begin.
         The future raises EngineTimeout once `deadline_s` seconds have passed since this call (queueing included),
         Overloaded when the deadline cannot be met, EngineError for everything else that goes wrong.
         """

@@ -160,7 +160,8 @@ def library() -> Library:
 
 
 def _sentence(*, code: str, file: str, row: int, col: int, message: str) -> str:
-    return f"{file}:{row}:{col}: {code}: {message}" if file else f"{code}: {message}"
+    advice = ": define it, or change policy.points" if code == "entrypoint" else ""
+    return f"{file}:{row}:{col}: {code}: {message}" if file else f"{code}: {message}{advice}"
 
 
 def _failure(*, kind: str, code: str, file: str, row: int, message: str) -> ExchangeError:

@@ -212,7 +212,9 @@ def test_an_entrypoint_that_no_policy_defines_does_not_load(policies: Policies) 
     loaded = policies("package extproc.request\n\nverdict := true\n")
     with pytest.raises(PolicyLoadError) as caught:
         EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS)
-    assert str(caught.value) == "entrypoint: no policy defines the entrypoint extproc/request/decision"
+    assert str(caught.value) == (
+        "entrypoint: no policy defines the entrypoint extproc/request/decision: define it, or change policy.points"
+    )
 
 
 def test_a_point_without_an_entrypoint_is_an_error(policies: Policies) -> None:

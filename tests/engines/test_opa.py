@@ -210,7 +210,7 @@ def test_an_entrypoint_that_no_policy_defines_is_named_at_the_start(
         asyncio.run(scenario(embedded))
         asyncio.run(scenario(running))
     else:
-        with pytest.raises(PolicyLoadError, match=r"no policy defines the entrypoint extproc/request/decision$"):
+        with pytest.raises(PolicyLoadError, match=r"no policy defines the entrypoint extproc/request/decision: define"):
             asyncio.run(scenario(embedded))
         with pytest.raises(
             PolicyLoadError, match=r"^no policy of the OPA server .* entrypoint extproc/request/decision$"

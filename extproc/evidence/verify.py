@@ -20,7 +20,7 @@ from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
 from extproc.evidence.dsse import Envelope, pae
 from extproc.evidence.keys import KeyRing
-from extproc.evidence.wal import SUFFIX, Corrupt, read_lines
+from extproc.evidence.wal import FOLDER, SUFFIX, Corrupt, read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Yield each file, and whether it was named itself."""
     for path in paths:
         if path.is_dir():
-            yield from ((file, False) for file in sorted(path.rglob(f"*{SUFFIX}")))
+            logs = path / FOLDER if (path / FOLDER).is_dir() else path  # an evidence directory holds cursors too
+            yield from ((file, False) for file in sorted(logs.rglob(f"*{SUFFIX}")))
         else:
             yield path, True
 

@@ -7,6 +7,7 @@ import pytest
 from extproc.core.receipt import Claims, Outcome
 from extproc.errors import VerificationError
 from extproc.evidence.dsse import Envelope, decode, encode, pae
+from extproc.evidence.cursor import CursorStore
 from extproc.evidence.keys import KeyRing, Signer, create_signer
 from extproc.evidence.ledger import Ledger
 from extproc.evidence.verify import Verified, verify_logs
@@ -47,6 +48,11 @@ def test_a_log_as_it_was_written_holds(log: Path, ring: KeyRing) -> None:
         empty=(),
         unfinished=(),
     )
+
+
+def test_the_cursors_of_an_evidence_directory_are_no_logs(directory: Path, log: Path, ring: KeyRing) -> None:
+    CursorStore(directory).save(log, log.stat().st_size)
+    assert verify_logs([directory], ring) == verify_logs([log], ring)
 
 
 def test_a_folder_holds_logs_in_segments_and_of_several_workers(

@@ -6,8 +6,8 @@ import pytest
 
 from extproc.core.receipt import Claims, Outcome
 from extproc.errors import VerificationError
-from extproc.evidence.dsse import Envelope, decode, encode, pae
 from extproc.evidence.cursor import CursorStore
+from extproc.evidence.dsse import Envelope, decode, encode, pae
 from extproc.evidence.keys import KeyRing, Signer, create_signer
 from extproc.evidence.ledger import Ledger
 from extproc.evidence.verify import Verified, verify_logs

@@ -15,8 +15,12 @@ from extproc.istio.clusters import envoy_address, otlp_cluster, processor_cluste
 from extproc.istio.connection_manager import NAME, connection_manager
 from extproc.istio.gateway import Gateway
 
-_RUNTIME = {"re2.max_program_size.error_level": 32_768}
-"""Envoy's default of 100 refuses an allow-list of a dozen header names; Istio's own bootstrap has this value too."""
+_RUNTIME: dict[str, int | bool] = {
+    # Envoy's default of 100 refuses an allow-list of a dozen header names; Istio's own bootstrap has this value too.
+    "re2.max_program_size.error_level": 32_768,
+    # Without it Envoy resets every stream to us, and a grpc server keeps a hundred bytes of each (docs/performance.md).
+    "envoy.reloadable_features.ext_proc_graceful_grpc_close": True,
+}
 
 
 def bootstrap(gateway: Gateway) -> Bootstrap:

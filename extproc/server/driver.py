@@ -51,20 +51,21 @@ Handler: TypeAlias = Callable[[Stream], Awaitable[bool]]
 class Driver:
     """The server's sockets.
 
-    `receive_limit_bytes` must exceed Envoy's buffer plus a message's headers.  Beyond `streams` exchanges at a time
-    grpc answers RESOURCE_EXHAUSTED, which Envoy turns into a denial.
+    `receive_limit_bytes` must exceed Envoy's buffer plus a message's headers.  An exchange beyond `streams` at a time
+    ends with RESOURCE_EXHAUSTED, which Envoy turns into a denial; grpc's own limit would refuse health checks too, and
+    Envoy would take a busy server for a dead one.
     """
 
     def __init__(self, *, handler: Handler, receive_limit_bytes: int, streams: int) -> None:
         self._handler = handler
+        self._free = streams
         self.server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", receive_limit_bytes),
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),
-            ],
-            maximum_concurrent_rpcs=streams,
+            ]
         )
         method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._process)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Process": method}),))
@@ -91,6 +92,15 @@ class Driver:
         await self.server.stop(grace_s)
 
     async def _process(self, _: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
+        if not self._free:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many exchanges at a time")
+        self._free -= 1
+        try:
+            await self._serve(context)
+        finally:
+            self._free += 1
+
+    async def _serve(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         stream = Stream(context)
         try:
             denied = await self._handler(stream)

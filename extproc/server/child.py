@@ -43,11 +43,16 @@ class Child:
         self._control: ParentEnd
 
     def start(self) -> None:
-        """Start the process and listen to it; for a running event loop."""
-        self._control, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=self._target, args=(theirs,), name=self.name)
-        self._process.start()
-        theirs.close()
+        """Start the process and listen to it; for a running event loop.  Raises OSError."""
+        ours, theirs = _SPAWN.Pipe()
+        with theirs:
+            process = _SPAWN.Process(target=self._target, args=(theirs,), name=self.name)
+            try:
+                process.start()
+            except OSError:
+                ours.close()
+                raise
+        self._control, self._process = ours, process
         loop = asyncio.get_running_loop()
         loop.add_reader(self._control.fileno(), self._heard)
         loop.add_reader(self._process.sentinel, self._died)
@@ -110,7 +115,13 @@ class Child:
         loop.call_later(RESTART_S, self._again)
 
     def _again(self) -> None:
+        """Whatever the machine is short of may be there later, so this is tried for ever."""
         if self._draining:
             self._ended.set()
-        else:
+            return
+        try:
             self.start()
+        except OSError as error:
+            self.problem = "cannot be restarted"
+            _LOG.warning("a process cannot be restarted yet", extra={"child": self.name, "reason": str(error)})
+            asyncio.get_running_loop().call_later(RESTART_S, self._again)

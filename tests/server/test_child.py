@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -66,6 +67,22 @@ def test_it_comes_back_when_it_dies() -> None:
         await until(lambda: watched.says(problem=""))
         assert watched.child.address != f"pid {first}"
         assert watched.deaths == [first]
+        await watched.child.drain(10)
+
+    assert play(processes.ready_until_told, script).failures == []
+
+
+def test_it_comes_back_once_the_machine_has_room_for_it_again() -> None:
+    async def script(watched: Watched) -> None:
+        await until(lambda: watched.says(address="pid ", problem=""))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # no descriptor for a pipe
+        try:
+            os.kill(int(watched.child.address.removeprefix("pid ")), signal.SIGKILL)
+            await until(lambda: watched.says(problem="cannot be restarted"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: watched.says(problem=""))
         await watched.child.drain(10)
 
     assert play(processes.ready_until_told, script).failures == []

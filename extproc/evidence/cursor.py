@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +61,6 @@ class CursorStore:
 def segments(directory: Path) -> list[Path]:
     """Every segment of every log of an evidence directory, by name."""
     return sorted((directory / FOLDER).glob(f"*{SUFFIX}"))
-
-
-def unshipped(directory: Path, cursors: CursorStore) -> Iterator[tuple[Path, int]]:
-    """Yield the segments that have bytes after their cursor, and the cursor; one `stat` and one small read each.
-
-    A cursor past the end stays there: the writer cut off a line that was shipped, and begins the next segment with it.
-    """
-    for segment in segments(directory):
-        offset = cursors.load(segment)
-        if segment.stat().st_size > offset:
-            yield segment, offset
 
 
 def backlog(segment: Path, offset: int) -> Backlog | None:

@@ -36,11 +36,6 @@ class Ledger:
         if self.issuer.kid != self.signer.kid:
             raise ValueError("issuer.kid is not the signer's kid")
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the last append worked."""
-        return self.wal.healthy
-
     def probe(self) -> bool:
         """Whether an append would work now: what readiness asks, for without traffic nothing else finds out."""
         return self.wal.probe()

@@ -7,6 +7,9 @@ A damaged line, or a line that holds no receipt, stops its segment there: what c
 after it is not, and a log record and `extproc_receipts_corrupt_logs` say so until the shipper starts again.  Skipping
 it would make a gap in the evidence look like a delivery.  Other segments go on.
 
+A batch that fails holds up no other log: its segment is tried again once the others have nothing left.  Every segment
+has its turn, however many there are.
+
 A partial success is final: OTLP forbids sending the batch again, and one span that a collector never takes must not
 hold up all evidence behind it.  The refusal is logged and counted (`extproc_receipts_rejected`), the cursor moves, and
 the receipts stay in the log.
@@ -63,6 +66,8 @@ class Shipper:
         self._metrics = metrics
         self._offsets: dict[Path, int] = {}
         self._stopped: set[Path] = set()
+        self._failing: set[Path] = set()
+        self._last = directory
         self._earlier: dict[str, SpanContext] = {}
 
     def ship_once(self, timeout_s: float | None = None) -> int:
@@ -71,13 +76,23 @@ class Shipper:
         0 means that nothing is left that can be shipped.  Raises ExportError where a batch did not arrive, OSError
         where a segment or a cursor fails: what was delivered before it stays delivered.
         """
+        waiting = sorted(self._unshipped(), key=lambda pair: (pair[0] <= self._last, pair[0]))
+        failing = [pair for pair in waiting if pair[0] in self._failing]
+        return self._ship([pair for pair in waiting if pair not in failing], timeout_s) or self._ship(
+            failing, timeout_s
+        )
+
+    def _ship(self, waiting: Sequence[tuple[Path, int]], timeout_s: float | None) -> int:
         done = batches = 0
-        for segment, offset in self._unshipped():
+        for segment, offset in waiting:
+            self._last = segment
+            self._failing.add(segment)
             batch = self._batch(segment, offset)
             if batch is not None:
                 self._deliver(segment, batch, timeout_s)
                 done += len(batch.spans)
                 batches += 1
+            self._failing.discard(segment)
             if batches == MAX_BATCHES:
                 break
         return done

@@ -10,7 +10,7 @@ import pytest
 
 from extproc.core.receipt import Claims
 from extproc.errors import EvidenceUnwritable
-from extproc.evidence.cursor import CursorStore, unshipped
+from extproc.evidence.cursor import CursorStore, segments
 from extproc.evidence.keys import KeyRing
 from extproc.evidence.ledger import Ledger
 from extproc.evidence.verify import verify_logs
@@ -144,7 +144,7 @@ def test_the_chain_holds_and_every_reader_finds_every_acknowledged_receipt(
     assert first.stat().st_size < cursors.load(first)
     acknowledged += [ledger.record(claims) for _ in range(3)]
     second = first.with_name("gateway-w0-1.1.ndjson")
-    assert list(unshipped(directory, cursors)) == [(second, 0)]
+    assert (segments(directory), cursors.load(second)) == ([first, second], 0)
     again, *others = [line.envelope.payload for line in read_lines(second) if isinstance(line, Entry)]
     sent = [line.envelope.payload for line in lines(disk.seen[0], directory)]
     assert ([sent[0], *others], again) == ([receipt.payload for receipt in acknowledged], sent[1])

@@ -18,6 +18,7 @@ from extproc.evidence.dsse import pae
 from extproc.evidence.keys import KeyRing, create_signer
 from extproc.evidence.verify import verify_logs
 from extproc.evidence.wal import Unsynced, WalWriter
+from extproc.server.delivery import MAX_BATCHES
 from extproc.telemetry.otlp import MAX_BATCH_SPANS, ExportError
 from extproc.telemetry.otlp_messages import Span
 
@@ -153,6 +154,36 @@ def test_a_cursor_that_cannot_be_saved_does_not_make_the_batch_go_twice(bench: B
     with pytest.raises(FileNotFoundError):
         shipper.ship_once()
     assert (shipper.ship_once(), bench.delivered()) == (0, payloads(receipt))
+
+
+def test_every_log_has_its_turn_however_many_there_are(bench: Bench) -> None:
+    ledgers = [bench.ledger(f"w{number:02}") for number in range(MAX_BATCHES + 4)]
+    for ledger in ledgers:
+        ledger.record(CLAIMS)
+    shipper = bench.shipper()
+    first = shipper.ship_once()
+    for ledger in ledgers[:MAX_BATCHES]:
+        ledger.record(CLAIMS)  # as busy as ever
+    shipper.ship_once()
+    assert (first, {name for name, offset in bench.cursors().items() if offset == 0}) == (MAX_BATCHES, set())
+
+
+def test_a_log_that_cannot_be_read_holds_up_no_other(bench: Bench) -> None:
+    bench.ledger("a").record(CLAIMS)
+    other = bench.ledger("b")
+    unreadable = next(iter(segments(bench.directory)))
+    kept = unreadable.rename(bench.directory / "kept")
+    unreadable.mkdir()
+    (unreadable / "x").touch()
+    shipper = bench.shipper()
+    with pytest.raises(IsADirectoryError):
+        shipper.ship_once()
+    receipts = [other.record(CLAIMS) for _ in range(2)]
+    assert (shipper.ship_once(), bench.delivered()) == (2, payloads(*receipts))
+    (unreadable / "x").unlink()
+    unreadable.rmdir()
+    kept.rename(unreadable)
+    assert (shipper.ship_once(), len(bench.delivered())) == (1, 3)
 
 
 def test_the_response_span_links_to_the_request_span(bench: Bench) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import io
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from typing import Self
 
 import aiohttp
@@ -28,6 +29,7 @@ SMOOTHING = 0.1
 """Weight of the newest query in the moving average that the expected wait is computed from."""
 ANSWER_BYTES = 4 << 20
 POLICIES_BYTES = 64 << 20
+_LOG = logging.getLogger(__name__)
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^\[\]/@:?#\s]+)(?::(\d{1,5}))?/?")
 _ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -145,7 +147,7 @@ class OpaEngine:
     ) -> None:
         self._client = client
         self._entrypoints = entrypoints
-        self._known = known
+        self._known, self._current = known, True
         self._resources = resources
         self._loop = asyncio.get_running_loop()
         self._open = 0
@@ -172,18 +174,30 @@ class OpaEngine:
             client = await stack.enter_async_context(_Client(url))
             identity = await _first_identity(client, url, points.values())
             engine = cls(client, points, identity, stack.pop_all())
-        engine._resources.callback(asyncio.create_task(engine._refresh(on_change, refresh_s)).cancel)
+        refresh = asyncio.create_task(engine._refresh(on_change, refresh_s))
+        refresh.add_done_callback(_refresh_ended)
+        engine._resources.callback(refresh.cancel)
         return engine
 
     async def _refresh(self, on_change: Callable[[PolicyIdentity], None], refresh_s: float) -> None:
         while True:
             await asyncio.sleep(refresh_s)
-            with suppress(ExchangeError):  # the decisions say what is wrong
+            try:
                 provenance, modules = await _survey(self._client)
-                identity = provenance.identity(modules.policy_digest)
-                if identity != self._known:
-                    self._known = identity
-                    on_change(identity)
+            except ExchangeError as error:
+                self._unread(error)
+                continue
+            self._current = True
+            identity = provenance.identity(modules.policy_digest)
+            if identity != self._known:
+                self._known = identity
+                on_change(identity)
+
+    def _unread(self, error: ExchangeError) -> None:
+        """What OPA holds now is not known; said once, for decisions may go on."""
+        if self._current:
+            self._current = False
+            _LOG.warning("what OPA holds cannot be read: no policy_digest in receipts", extra={"reason": str(error)})
 
     def identity(self) -> PolicyIdentity:
         """See PolicyEngine; up to REFRESH_S old."""
@@ -218,10 +232,13 @@ class OpaEngine:
         return Evaluation(answer.result, self._identity_of(answer), reply.took_ns // 1000, answer.decision_id)
 
     def _identity_of(self, answer: Answer) -> PolicyIdentity:
+        """What a receipt may say: only a revision tells that the modules which answered are those that were read."""
         known, provenance = self._known, answer.provenance
-        if provenance is None or (provenance.version, provenance.revision) == (known.engine_version, known.revision):
-            return known
-        return provenance.identity(policy_digest="")
+        if provenance is None:
+            return replace(known, revision="", policy_digest="")
+        same = (provenance.version, provenance.revision) == (known.engine_version, known.revision)
+        certain = same and known.revision and self._current
+        return provenance.identity(known.policy_digest if certain else "")
 
     async def close(self) -> None:
         """See PolicyEngine."""
@@ -240,6 +257,12 @@ async def _first_identity(client: _Client, url: str, entrypoints: Iterable[str])
         if not modules.define(path):
             raise PolicyLoadError(f"no policy of the OPA server at {url} defines the entrypoint {path}")
     return provenance.identity(modules.policy_digest)
+
+
+def _refresh_ended(refresh: asyncio.Task[None]) -> None:
+    """OPA goes on deciding; that a change of its policy will not be seen must not go unheard."""
+    if not refresh.cancelled() and (error := refresh.exception()) is not None:
+        _LOG.error("OPA's policies are no longer read: restart to name a change", exc_info=error)
 
 
 def _failed(error: ExchangeError) -> Future[Evaluation]:

@@ -1,9 +1,10 @@
 import asyncio
 import gzip
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -32,6 +33,7 @@ async def connected(url: str, on_change: Callable[[PolicyIdentity], None] = prin
 Conduct = Callable[[asyncio.StreamWriter], Awaitable[None]]
 PROVENANCE = {"version": "1.22.2"}
 VERSION = {"provenance": PROVENANCE, "result": {"version": "1.22.2"}}
+REVISED = {"provenance": PROVENANCE | {"bundles": {"b": {"revision": "r1"}}}, "result": {"version": "1.22.2"}}
 DEFINED = {
     "id": "request.rego",
     "raw": "package extproc.request",
@@ -197,7 +199,8 @@ def test_a_hostile_answer_is_exactly_this(conduct: Conduct, expected: ExchangeEr
                 assert (type(caught.value), str(caught.value)) == (type(expected), str(expected))
             else:
                 evaluation = await decide(engine)
-                assert evaluation == Evaluation(expected, engine.identity(), evaluation.duration_us)
+                policy = replace(engine.identity(), policy_digest="")
+                assert evaluation == Evaluation(expected, policy, evaluation.duration_us)
         assert impostor.queries.qsize() == 1
 
     asyncio.run(scenario())
@@ -318,15 +321,22 @@ def test_a_closed_engine_answers_with_an_error_and_so_does_what_was_waiting() ->
     asyncio.run(scenario())
 
 
-def test_an_identity_that_cannot_be_refreshed_stays() -> None:
+def test_an_identity_that_cannot_be_refreshed_stays_but_no_evaluation_claims_its_digest(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def scenario() -> None:
-        impostor = Impostor(says(http(b'{"result": true}')))
+        impostor = Impostor(says(http(json.dumps(REVISED).encode())), version=http(json.dumps(REVISED).encode()))
         changes: asyncio.Queue[PolicyIdentity] = asyncio.Queue()
         async with impostor.serving() as url, connected(url, changes.put_nowait) as engine:
             identity, impostor.policies = engine.identity(), http(b"<html>")
+            assert (await decide(engine)).policy == identity
             for _ in range(4):
                 await impostor.surveys.get()
             assert (engine.identity(), changes.empty()) == (identity, True)
+            assert (await decide(engine)).policy == replace(identity, policy_digest="")
+            assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+                "what OPA holds cannot be read: no policy_digest in receipts"
+            ]
             impostor.policies = http(b'{"result": []}')
             assert await changes.get() == engine.identity() != identity
 

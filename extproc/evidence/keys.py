@@ -109,8 +109,13 @@ def jwks(verifiers: Iterable[Verifier]) -> str:
 
 def load_signer(path: Path) -> Signer:
     """Read an unencrypted Ed25519 private key in PKCS #8 PEM; raises KeyFileError."""
+    return parse_signer(read_key_file(path), path)
+
+
+def parse_signer(text: bytes, path: Path) -> Signer:
+    """The same, from what was read from the file before."""
     try:
-        private = load_pem_private_key(read_key_file(path), password=None)
+        private = load_pem_private_key(text, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         private = None
     if not isinstance(private, Ed25519PrivateKey):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from extproc.config import Settings
 from extproc.errors import EvidenceDirectoryError, StartupError
-from extproc.evidence.keys import create_signer, jwks, load_or_create_hmac_key, load_signer
+from extproc.evidence.key_files import read_key_file
+from extproc.evidence.keys import create_signer, jwks, load_hmac_key, load_or_create_hmac_key, parse_signer
 from extproc.server import shipper, worker
 from extproc.server.admin import Admin, Sources, WorkerStatus
 from extproc.server.child import Child
@@ -35,12 +36,12 @@ def serve(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)  # inherited by the children
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # likewise: grpc writes to standard error past the log
     try:
-        asyncio.run(_run(settings, _key_files(settings), metrics_directory))
+        asyncio.run(_run(settings, _keys(settings), metrics_directory))
     finally:
         shutil.rmtree(metrics_directory, ignore_errors=True)
 
 
-def _key_files(settings: Settings) -> worker.KeyFiles:
+def _keys(settings: Settings) -> worker.Keys:
     """The configured keys, or those of the evidence directory, made there on the first start."""
     evidence = settings.evidence
     try:
@@ -54,12 +55,11 @@ def _key_files(settings: Settings) -> worker.KeyFiles:
     if evidence.key is None and not signing.exists():
         signer = create_signer(signing)
         _LOG.info("a signing key was made", extra={"file": str(signing), "kid": signer.kid})
-    if evidence.hmac_key is None:
-        load_or_create_hmac_key(hmac)
-    return worker.KeyFiles(signing, hmac)
+    read = load_hmac_key if evidence.hmac_key else load_or_create_hmac_key
+    return worker.Keys(signing, read_key_file(signing), read(hmac))
 
 
-async def _run(settings: Settings, keys: worker.KeyFiles, metrics_directory: Path) -> None:
+async def _run(settings: Settings, keys: worker.Keys, metrics_directory: Path) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +78,7 @@ async def _run(settings: Settings, keys: worker.KeyFiles, metrics_directory: Pat
         for index in range(settings.workers)
     ]
     ships = Child("shipper", partial(shipper.main, settings), on_failure=failed, on_death=died)
-    public = load_signer(keys.signing).verifier
+    public = parse_signer(keys.signing, keys.file).verifier
     admin = Admin(
         Sources(
             workers=lambda: [WorkerStatus(i, c.address, not c.problem, c.problem) for i, c in enumerate(workers)],

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from extproc.engines.opa import OpaEngine
 from extproc.engines.sources import load
 from extproc.engines.watch import watch
 from extproc.errors import StartupError
-from extproc.evidence.keys import load_hmac_key, load_signer, pseudonym
+from extproc.evidence.keys import parse_signer, pseudonym
 from extproc.evidence.ledger import Ledger
 from extproc.evidence.wal import WalWriter
 from extproc.server.control import ChildEnd, Failed, NotReady, Ready
@@ -47,14 +47,18 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFiles:
-    """Where the supervisor found, or made, the keys."""
+class Keys:
+    """What the supervisor read at the start, for every worker that will ever run: a file may change in the meantime.
 
-    signing: Path
-    hmac: Path
+    `signing` is the private key in PEM, `file` where it was, `hmac` the key of the pseudonyms.
+    """
+
+    file: Path
+    signing: bytes = field(repr=False)
+    hmac: bytes = field(repr=False)
 
 
-def main(settings: Settings, keys: KeyFiles, index: int, control: ChildEnd) -> None:
+def main(settings: Settings, keys: Keys, index: int, control: ChildEnd) -> None:
     """Run one worker; `control` is the pipe to the supervisor."""
     configure(settings.log.level, settings.log.format, sys.stderr)
     # A strict reader's short-lived trees make the collector run for nothing: two to three times the cost of deep JSON.
@@ -66,7 +70,7 @@ def main(settings: Settings, keys: KeyFiles, index: int, control: ChildEnd) -> N
         control.send(Failed(str(error)))
 
 
-async def _run(settings: Settings, keys: KeyFiles, index: int, control: ChildEnd) -> None:
+async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) -> None:
     ended = _until_told(control)
     meters = metrics(REGISTRY)
     async with _engine(settings, meters) as engine:
@@ -194,8 +198,8 @@ def _loaded(meters: Metrics, identity: PolicyIdentity) -> None:
     _LOG.info("policy loaded", extra={"policy_digest": identity.policy_digest, "revision": identity.revision})
 
 
-def _ledger(settings: Settings, keys: KeyFiles, index: int) -> Ledger:
-    signer = load_signer(keys.signing)
+def _ledger(settings: Settings, keys: Keys, index: int) -> Ledger:
+    signer = parse_signer(keys.signing, keys.file)
     instance = socket.gethostname()
     started = datetime.now(UTC)  # noqa: TID251 - the worker is where the clock is read
     origin = f"{instance[:32]}-w{index}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
@@ -203,7 +207,7 @@ def _ledger(settings: Settings, keys: KeyFiles, index: int) -> Ledger:
         signer=signer,
         wal=WalWriter(settings.evidence.directory, origin, durability=settings.evidence.durability),
         issuer=Issuer("extproc", f"{instance}-w{index}", __version__, signer.kid),
-        pseudonym=pseudonym(load_hmac_key(keys.hmac)),
+        pseudonym=pseudonym(keys.hmac),
         clock=lambda: datetime.now(UTC),  # noqa: TID251 - the same
         new_receipt_id=lambda: str(uuid_utils.uuid7()),
         new_trace_id=_new_trace_id,

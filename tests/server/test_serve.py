@@ -16,7 +16,7 @@ from server.serving import GET, Server, Stream, exchange, health, said, serving,
 
 from extproc import __version__
 from extproc.core.receipt import Outcome
-from extproc.evidence.keys import load_key_ring
+from extproc.evidence.keys import create_signer, load_key_ring
 from extproc.evidence.verify import verify_logs
 
 BROKEN = "package extproc.request\n\ndecision := {\n"
@@ -93,6 +93,8 @@ def test_each_worker_has_an_address_of_its_own_and_comes_back_when_it_dies(tmp_p
         assert [worker["address"] for worker in await server.workers()] == addresses
         assert [said(await exchange(address)) for address in addresses] == ["allow", "allow"]
         before = server.children()
+        (tmp_path / "evidence" / "signing.pem").unlink()
+        create_signer(tmp_path / "evidence" / "signing.pem")  # for the next start of the whole server
         os.kill(before["worker"][0], signal.SIGKILL)
         await until(lambda: _not(server.ready()))
         await until(server.ready)

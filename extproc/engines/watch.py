@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from extproc.core.engine import PolicyIdentity
 from extproc.engines.embedded import EmbeddedEngine
@@ -23,8 +23,16 @@ async def watch(
     on deciding.  It is not called when nothing that counts has changed.  Files are watched through the folder that
     holds them, so one may be replaced; a configured folder that is deleted and made again is **not** seen.
     """
-    folders = {path if path.is_dir() else path.parent for path in paths}
-    async for _ in awatch(*folders, watch_filter=None):
+    folders = {path.absolute() for path in paths if path.is_dir()}
+    files = {path.absolute() for path in paths} - folders
+
+    def counts(_: Change, name: str) -> bool:
+        """Other files may lie beside a policy.  Kubernetes replaces a mounted one by way of the link `..data`."""
+        changed = Path(name)
+        inside = any(changed.is_relative_to(folder) for folder in folders)
+        return inside or changed in files or changed.name.startswith("..")
+
+    async for _ in awatch(*folders, *{file.parent for file in files}, watch_filter=counts):
         try:
             policies = await asyncio.to_thread(load, paths, data)
             if engine.serves(policies):

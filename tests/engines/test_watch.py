@@ -70,6 +70,18 @@ def test_a_changed_policy_takes_over(file: Path, named: str) -> None:
     asyncio.run(scenario())
 
 
+def test_a_file_beside_a_policy_is_none_of_its_business(file: Path) -> None:
+    async def scenario() -> None:
+        async with watched(file, file) as (engine, outcomes):
+            file.with_name("broken.rego").write_text("{")
+            put(file, "{")  # the second change is the first that counts
+            assert "request.rego" in str(await outcomes.get())
+            put(file, rego("1"))
+            assert await outcomes.get() == engine.identity()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

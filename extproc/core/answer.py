@@ -11,6 +11,7 @@ from extproc.core.events import JSON, Continue, Direction, Guard, ImmediateRespo
 from extproc.core.headers import NO_MUTATION, HeaderMutation
 from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Blocking
+from extproc.errors import ExchangeError
 
 GRPC_STATUS = {401: 16, 403: 7, 413: 8, 429: 8, 503: 14}
 """Status of a denial -> grpc-status (google.rpc.Code); any other one is INVALID_ARGUMENT, 3."""
@@ -55,7 +56,8 @@ class Turn:
 class Verdict:
     """What was decided, to be recorded before its reply leaves.
 
-    `metadata` is the policy's word to other filters; `odd_status` a status that it asked for and that cannot be given.
+    `metadata` is the policy's word to other filters; `odd_status` a status that it asked for and that cannot be given;
+    `error` what kept a decision from being reached.
     """
 
     claims: Claims
@@ -63,6 +65,7 @@ class Verdict:
     effect: Denial | Passage
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     odd_status: int | None = None
+    error: ExchangeError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,10 @@ def _immediate_response(
     content_type, body = _content(denial, evidence, blocking)
     own = HeaderMutation(set=(("content-type", content_type), ("cache-control", b"no-store")))
     at_request = verdict.claims.phase is Direction.REQUEST
-    signal = Signal(request=Guard.DENY) if at_request else Signal(response=Guard.DENY)
+    if at_request:
+        signal = Signal(request=Guard.DENY, policy=verdict.metadata)
+    else:
+        signal = Signal(response=Guard.DENY, policy=verdict.metadata)
     return ImmediateResponse(
         status=denial.status,
         mutation=(own + denial.headers).setting(*ids),

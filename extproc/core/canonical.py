@@ -17,6 +17,7 @@ eighth, labels past the fourth and mutations past the eighth:
 A lone surrogate, which JSON cannot carry, becomes `?`; a label's name is escaped to ASCII (`\u00e9`).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -228,9 +229,9 @@ def _text(text: str, limit: int) -> str:
         return text
     if limit < _MARK:
         return ""
-    beginning = text[: limit - _MARK]
-    while _size(beginning) > limit - _MARK:
-        beginning = beginning[:-1]
+    room = limit - _MARK
+    kept = bisect_right(range(1, room + 1), room, key=lambda length: _size(text[:length]))
+    beginning = text[:kept]
     return f"{beginning}~{sha256(text.encode()).hexdigest()[: _MARK - 1]}"
 
 

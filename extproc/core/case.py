@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extproc.core.answer import Denial, Passage, Turn, Verdict
 from extproc.core.decision import Decision, parse_decision
@@ -64,7 +64,7 @@ class Case:
         outcome = Outcome.DENY if blocking else Outcome.ERROR
         message = self.rules.blocking.message if blocking else "The request could not be decided"
         denial = Denial(status, message, error.code, grpc=self._grpc)
-        return self._refuse(outcome, denial, always=isinstance(error, _ALWAYS_ENFORCED))
+        return replace(self._refuse(outcome, denial, always=isinstance(error, _ALWAYS_ENFORCED)), error=error)
 
     def off(self) -> Verdict:
         """`policy.mode: off`: nobody is asked, and the receipt says so."""
@@ -105,14 +105,15 @@ class Case:
             claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels)
             return Verdict(claims, self.turn, self.passage)
         passage = self._changed(decision)
-        claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels, mutations=tuple(_facts(decision)))
+        made = tuple(_facts(decision, later=self.point is Direction.REQUEST))
+        claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels, mutations=made)
         return Verdict(claims, self.turn, passage, metadata=decision.metadata)
 
     def _deny(self, decision: Decision) -> Verdict:
         reasons = decision.reasons or (POLICY_DENY,)
         effect = self._effect(Denial(decision.status, decision.message, reasons[0], decision.response, grpc=self._grpc))
         enforced = isinstance(effect, Denial)
-        made = tuple(_facts(decision)) if enforced else ()
+        made = tuple(_facts(decision, later=False)) if enforced else ()
         claims = self.claims(Outcome.DENY, reasons, status=decision.status, labels=decision.labels, mutations=made)
         metadata = decision.metadata if enforced else {}
         return Verdict(claims, self.turn, effect, metadata=metadata, odd_status=decision.odd_status)
@@ -149,11 +150,12 @@ class Case:
         return HeaderMutation(set=((":path", path),))
 
 
-def _facts(decision: Decision) -> Iterator[MutationFact]:
-    for mutation in (decision.request, decision.response):
+def _facts(decision: Decision, *, later: bool) -> Iterator[MutationFact]:
+    """What the policy changes; `later`: its changes of the response wait for the response, and may never be made."""
+    for mutation, when in ((decision.request, ""), (decision.response, "_later" if later else "")):
         for op, fields in (("set", mutation.set), ("append", mutation.append)):
             for name, value in fields:
-                yield MutationFact(op, name, hashlib.sha256(value).hexdigest())
+                yield MutationFact(op + when, name, hashlib.sha256(value).hexdigest())
         for name in mutation.remove:
             yield MutationFact("remove", name, "")
     for name, values in decision.query.set:

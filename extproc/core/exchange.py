@@ -45,6 +45,7 @@ class Exchange:
     """The state of one ext_proc stream.
 
     `trace` is the context of the call itself, Envoy's own span; where it has no parent, the client's takes its place.
+    `due`: a half has begun to come, and its verdict is not given yet.
     """
 
     def __init__(self, rules: Rules, budget: MemoryBudget, trace: TraceContext) -> None:
@@ -52,7 +53,7 @@ class Exchange:
         self._trace = trace
         self._phase = self._following = Phase.START
         self._point = Direction.REQUEST
-        self._due = False
+        self.due = False
         self._turn = Turn(Direction.REQUEST, Part.HEADERS)
         self._passage = Passage()
         self._intakes = {way: Intake(way, rules.limits(way), budget) for way in Direction}
@@ -109,7 +110,7 @@ class Exchange:
 
     def answer(self, verdict: Verdict, evidence: Evidence) -> Reply:
         """The reply that carries the verdict.  The evidence in hand is what lets an allow leave."""
-        self._due, self._point = False, Direction.RESPONSE
+        self.due, self._point = False, Direction.RESPONSE
         if isinstance(evidence, SignedReceipt):
             self._receipt_id = evidence.receipt_id
         effect = verdict.effect
@@ -125,10 +126,10 @@ class Exchange:
     def close(self) -> Claims | None:
         """The stream has ended: free the bodies, and say what a verdict that was still due has come to."""
         claims = None
-        if self._due:
+        if self.due:
             reason = STREAM_ENDED if self._point is Direction.REQUEST else State.NOT_SENT.value
             claims = self._case().claims(Outcome.ERROR, (reason,))
-        self._due, self._phase = False, Phase.ENDED
+        self.due, self._phase = False, Phase.ENDED
         self._forget()
         return claims
 
@@ -152,14 +153,15 @@ class Exchange:
             mutation += self._later
         elif not self._response_waived:
             mutation += _WHOLE
-        waive = endless and action in (Action.DECIDE, Action.PASS)
+        passed = action is Action.PASS and self._rules.mode is not Mode.ENFORCE  # where `render` allows the override
+        waive = endless and (action is Action.DECIDE or passed)
         return Passage(mutation, response=Guard.WAIVED if waive else waived, waive_bodies=waive)
 
     def _keep(self, event: Event, forged: tuple[str, ...]) -> None:
         self._intakes[event.direction].keep(event, forged)
         if not isinstance(event, Headers):
             return
-        self._due = True
+        self.due = True
         if event.direction is Direction.REQUEST and not self._trace.parent_span_id:
             self._trace = parse_traceparent(event.headers.text("traceparent")) or self._trace
 

@@ -9,6 +9,7 @@ from extproc.core.half import Half, status_of
 from extproc.core.headers import NO_HEADERS, HeaderMap
 from extproc.core.inspection import Inspection, State
 from extproc.core.rules import Limits
+from extproc.errors import Overloaded
 
 _ENDLESS = frozenset({State.UPGRADE, State.STREAM})
 
@@ -36,11 +37,18 @@ class Intake:
             case Headers():
                 self._head, self.begun = _honest_head(event, forged), True
             case Body():
-                self._body.feed(event.data)
+                self._feed(event.data)
             case Trailers():
                 self._trailers = _honest(event.headers, forged)
             case _:
                 assert_never(event)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._body.feed(data)
+        except Overloaded:
+            self._inspection = Inspection(State.OVER_LIMIT, size=self._body.size + len(data))
+            raise
 
     def inspect(self, last: Event) -> Inspection:
         """What we know about the body now that its last message came."""

@@ -53,7 +53,11 @@ class ResponseFacts:
 
 @dataclass(frozen=True, slots=True)
 class MutationFact:
-    """One change that was made: `op` is set, append or remove; `digest` is the SHA-256 of the new value."""
+    """One change by the policy; `digest` is the SHA-256 of the new value, empty where there is none.
+
+    `op` is set, append, remove, set_query or remove_query.  set_later and append_later, in a receipt of a request, are
+    asked for and made when the response passes.
+    """
 
     op: str
     name: str

@@ -22,6 +22,8 @@ from extproc.telemetry.metrics import Metrics
 _LOG = logging.getLogger(__name__)
 GRACE_S = 0.25
 """How long an engine may overrun its own deadline before we stop waiting: some built-ins do not look at the clock."""
+BODY_S = 300.0
+"""How long a body may take, beyond Envoy's own `request_timeout`: what is never whole must not be held for ever."""
 
 
 class Stream(Protocol):
@@ -63,6 +65,7 @@ class Service:
         new_trace_id: Callable[[], str],
         deadline_s: float,
         allow_unrecorded: bool,
+        body_s: float = BODY_S,
     ) -> None:
         self._rules = rules
         self._engine = engine
@@ -72,6 +75,7 @@ class Service:
         self._new_trace_id = new_trace_id
         self._deadline_s = deadline_s
         self._allow_unrecorded = allow_unrecorded
+        self._body_s = body_s
 
     async def serve(self, stream: Stream) -> bool:
         """One exchange, to its end; True when an ImmediateResponse ended it."""
@@ -80,13 +84,24 @@ class Service:
         exchange = Exchange(self._rules, self._budget, trace)
         self._metrics.exchanges_in_flight.inc()
         try:
-            while not exchange.denied and (message := await stream.read()) is not None:
+            while not exchange.denied and (message := await self._next(stream, exchange)) is not None:
                 reply = await self._reply(exchange, message, due=monotonic() + self._deadline_s)
                 await stream.write(encode(reply))
         finally:
             self._close(exchange)
             self._metrics.exchanges_in_flight.dec()
         return exchange.denied
+
+    async def _next(self, stream: Stream, exchange: Exchange) -> bytes | None:
+        """The next message.  None too where a body is late: the stream is not at its end, and the driver aborts it."""
+        if not exchange.due:
+            return await stream.read()
+        try:
+            async with asyncio.timeout(self._body_s):
+                return await stream.read()
+        except TimeoutError:
+            _LOG.warning("a body did not come in time", extra={"limit_s": self._body_s})
+            return None
 
     async def _reply(self, exchange: Exchange, message: bytes, *, due: float) -> Reply:
         try:
@@ -101,8 +116,6 @@ class Service:
                 case _:
                     assert_never(step)
         except ExchangeError as error:
-            _LOG.warning("an exchange cannot be decided", extra={"code": error.code, "reason": str(error)})
-            self._metrics.engine_errors.labels(error.code).inc()
             verdict = exchange.fail(error)
         return self._settle(exchange, verdict)
 
@@ -120,15 +133,18 @@ class Service:
 
     def _settle(self, exchange: Exchange, verdict: Verdict) -> Reply:
         """Record, then answer: an allow leaves with its receipt or not at all."""
+        if (error := verdict.error) is not None:
+            _LOG.warning("an exchange cannot be decided", extra={"code": error.code, "reason": str(error)})
+            self._metrics.engine_errors.labels(error.code).inc()
         if verdict.odd_status is not None:
             _LOG.warning("a policy asked for a status outside 400-499", extra={"status": verdict.odd_status})
         evidence: Evidence = Unrecorded()
         try:
             evidence = self._ledger.record(verdict.claims)
-        except EvidenceUnwritable as error:
-            self._lost(error)
+        except EvidenceUnwritable as unwritable:
+            self._lost(unwritable)
             if not (isinstance(verdict.effect, Denial) or self._allow_unrecorded):
-                verdict = exchange.fail(error)
+                verdict = exchange.fail(unwritable)
         else:
             self._metrics.receipts_written.inc()
         self._metrics.decided(verdict.claims)

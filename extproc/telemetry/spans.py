@@ -1,6 +1,7 @@
-"""One signed receipt becomes one span, value to value: the same receipt always gives the same span.
+"""One signed receipt becomes one span, value to value.
 
-The ids come from the signed document, so a receipt that is delivered twice is one span twice.  The span carries the
+The ids come from the signed document, so a receipt that is delivered twice is one span twice; only the link to
+the request's span may be missing from one of them, where the shipper was started anew in between.  The span carries the
 exact signed text, its signature and the key id: alone it is enough to verify the receipt offline.
 
 Names: OpenTelemetry semantic conventions 1.37.0 (`http.*`, `server.*`, `user.*`, `error.*`, `security_rule.*`); ours
@@ -33,7 +34,6 @@ _COPIED = (
     ("extproc.decision.verdict", "decision", "verdict"),
     ("extproc.decision.reasons", "decision", "reasons"),
     ("extproc.decision.enforcement", "decision", "enforcement"),
-    ("extproc.decision.challenger", "decision", "challenger"),
     ("extproc.policy.engine", "policy", "engine"),
     ("extproc.policy.revision", "policy", "revision"),
     ("extproc.policy.digest", "policy", "policy_digest"),

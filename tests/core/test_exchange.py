@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 
+import pytest
 from core.stage import (
     JSON_TYPE,
     POLICY,
@@ -151,15 +152,15 @@ def test_changes_go_with_the_reply_that_decides_and_into_the_receipt() -> None:
     ]
     assert stage.log[0].mutations == (
         MutationFact("set", "x-extproc-team", sha256(b"shop").hexdigest()),
-        MutationFact("append", "x-extproc-a", sha256(b"b").hexdigest()),
+        MutationFact("append_later", "x-extproc-a", sha256(b"b").hexdigest()),
     )
 
 
-def test_metadata_of_the_policy_travels_beside_the_guards_signal() -> None:
-    stage = Stage(engine=says(b'{"allowed":true,"dynamic_metadata":{"request":"deny"}}')).play(
-        request_headers(end=True)
-    )
-    assert stage.replies[0].signal == Signal(request=Guard.ALLOW, policy={"request": "deny"})
+@pytest.mark.parametrize(("allowed", "guard"), [(b"true", Guard.ALLOW), (b"false", Guard.DENY)])
+def test_metadata_of_the_policy_travels_beside_the_guards_signal(allowed: bytes, guard: Guard) -> None:
+    said = b'{"allowed":%b,"dynamic_metadata":{"request":"deny"}}' % allowed
+    stage = Stage(engine=says(said)).play(request_headers(end=True))
+    assert stage.replies[0].signal == Signal(request=guard, policy={"request": "deny"})
 
 
 # ---------------------------------------------------------------- the end of the stream

@@ -78,7 +78,7 @@ def test_a_full_budget_denies_the_exchange_and_takes_nothing() -> None:
     budget = MemoryBudget(4)
     stage = Stage(budget=budget).play(request_headers(), request_body(b"12345"))
     assert outcomes(stage.log) == [("request", "error", ("overloaded",))]
-    assert (stage.log[0].request.inspection, stage.log[0].request.body_bytes) == (State.NOT_SENT, 0)
+    assert (stage.log[0].request.inspection, stage.log[0].request.body_bytes) == (State.OVER_LIMIT, 5)
     assert budget.current == 0
 
 

@@ -76,6 +76,7 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     allow_unrecorded: bool = False
     deadline_s: float = 10.0
+    body_s: float = 10.0
 
     def play(self, script: Callable[["Conversation"], Awaitable[None]]) -> bool:
         """Run the script at Envoy's end; the answer is what `serve` said."""
@@ -88,6 +89,7 @@ class Bench:
             new_trace_id=lambda: "a" * 32,
             deadline_s=self.deadline_s,
             allow_unrecorded=self.allow_unrecorded,
+            body_s=self.body_s,
         )
 
         async def run() -> bool:

@@ -63,6 +63,42 @@ def test_everything_but_an_allow_is_a_denial_with_its_word(
     assert bench.ledger.reasons()[0][1] == (word,)
 
 
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (None, "no rule that applies"),
+        (b'{"allowed": true, "headers": {"x-forwarded-for": "1"}}', "x-forwarded-for"),
+        (EngineError("rego_type_error at a.rego:3"), "rego_type_error at a.rego:3"),
+    ],
+)
+def test_the_log_says_what_kept_a_decision_from_being_reached(
+    bench: Bench, caplog: pytest.LogCaptureFixture, result: object, reason: str
+) -> None:
+    bench.engine.result = result
+
+    async def script(envoy: Conversation) -> None:
+        await envoy.ask(GET)
+
+    bench.play(script)
+    (record,) = caplog.records
+    (_, (word,)) = bench.ledger.reasons()[0]
+    assert (vars(record)["code"], reason in vars(record)["reason"]) == (word, True), vars(record)["reason"]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.body_s = 0.01
+
+    async def script(envoy: Conversation) -> None:
+        await envoy.ask(HEAD)
+        await envoy.serving
+
+    assert bench.play(script) is False
+    assert (bench.ledger.reasons(), [record.getMessage() for record in caplog.records]) == (
+        [("error", ("stream_ended",))],
+        ["a body did not come in time"],
+    )
+
+
 def test_an_engine_that_never_answers_is_not_waited_for(bench: Bench) -> None:
     bench.engine.result, bench.deadline_s = ..., 0.01
     replies = []

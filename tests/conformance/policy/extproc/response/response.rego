@@ -30,3 +30,8 @@ leak if {
 }
 
 leak if contains(input.attributes.response.http.body, "leak")
+
+leak if {
+	some value in input.attributes.response.http.trailers
+	contains(value, "leak")
+}

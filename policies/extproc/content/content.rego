@@ -9,12 +9,12 @@ package extproc.content
 
 # METADATA
 # title: Text of the request
-# description: The parsed body and query, the path decoded and raw, and a text body; all in lower case.
+# description: The parsed body and query, the path decoded and raw, a text body and the trailers; all in lower case.
 request_text := lower(concat("\u001f", _request_parts))
 
 # METADATA
 # title: Text of the response
-# description: The parsed body with its numbers of 13 to 19 digits, and a text body.
+# description: The parsed body with its numbers of 13 to 19 digits, a text body and the trailers.
 response_text := concat("\u001f", _response_parts)
 
 _request_parts contains string if {
@@ -35,6 +35,7 @@ _request := [
 	object.get(input, "parsed_path", null),
 	object.get(input, ["attributes", "request", "http", "path"], null),
 	object.get(input, ["attributes", "request", "http", "body"], null),
+	object.get(input, ["attributes", "request", "http", "trailers"], null),
 ]
 
 _response_parts contains string if {
@@ -59,4 +60,5 @@ _response_parts contains digits if {
 _response := [
 	object.get(input, "parsed_response_body", null),
 	object.get(input, ["attributes", "response", "http", "body"], null),
+	object.get(input, ["attributes", "response", "http", "trailers"], null),
 ]

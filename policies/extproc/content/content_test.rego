@@ -24,5 +24,7 @@ test_the_response_text_holds_strings_names_and_long_numbers if {
 		"attributes": {"response": {"http": {"body": "Text", "trailers": {"x": "Last"}}}},
 		"parsed_response_body": {"Name": "One", "card": 4111111111111111, "short": 42},
 	}
-	{part | some part in split(text, "\u001f")} == {"Text", "Name", "One", "card", "4111111111111111", "short", "x", "Last"}
+	{part | some part in split(text, "\u001f")} == {
+		"Text", "Name", "One", "card", "4111111111111111", "short", "x", "Last",
+	}
 }

@@ -45,6 +45,7 @@ class Opa(Section):
 class Points(Section):
     """The entrypoint of each decision point.  `response: null` leaves responses uninspected, by name."""
 
+    headers: Entrypoint | None = None
     request: Entrypoint = "extproc/request/decision"
     response: Entrypoint | None = "extproc/response/decision"
 
@@ -78,8 +79,7 @@ class RequestStates(Section):
     malformed: StateAnswer = 400
     type_mismatch: StateAnswer = 415
     not_sent: StateAnswer = 403
-    upgrade: ClientError = 403
-    stream: ClientError = 403
+    upgrade: StateAnswer = 403
 
 
 class ResponseStates(Section):
@@ -91,7 +91,7 @@ class ResponseStates(Section):
     type_mismatch: StateAnswer | None = None
     not_sent: StateAnswer | None = None
     partial: StateAnswer | None = None
-    stream: ClientError | None = None
+    stream: StateAnswer | None = None
 
 
 class States(Section):

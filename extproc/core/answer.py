@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import orjson
 
-from extproc.core.events import JSON, Continue, Direction, Guard, ImmediateResponse, Part, Reply, Signal
+from extproc.core.events import JSON, Continue, Direction, Guard, ImmediateResponse, Part, Reply, Signal, Waiver
 from extproc.core.headers import NO_MUTATION, HeaderMutation
 from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Blocking
@@ -34,14 +34,14 @@ class Passage:
     """The exchange goes on.
 
     `response` is what the response guard may find already now: WAIVED where nobody will judge the response.
-    `waive_bodies` tells Envoy not to buffer what has no end (wire.md, mode_override).
+    `waiver` tells Envoy not to buffer what nobody will inspect (wire.md, mode_override).
     `later` is what the request's verdict wants done to the response's headers, when they come.
     """
 
     mutation: HeaderMutation = NO_MUTATION
     later: HeaderMutation = NO_MUTATION
     response: Guard | None = None
-    waive_bodies: bool = False
+    waiver: Waiver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Verdict:
     """What was decided, to be recorded before its reply leaves.
 
     `metadata` is the policy's word to other filters; `odd_status` a status that it asked for and that cannot be given;
-    `error` what kept a decision from being reached.
+    `error` what kept a decision from being reached.  `waives`, of the headers point: the bodies that may pass unseen.
     """
 
     claims: Claims
@@ -66,6 +66,7 @@ class Verdict:
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     odd_status: int | None = None
     error: ExchangeError | None = None
+    waives: frozenset[Direction] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def reply_to(verdict: Verdict, evidence: Evidence, *, blocking: Blocking, prefix
         part=verdict.turn.part,
         mutation=effect.mutation.setting(*ids),
         signal=_signal(verdict, effect),
-        waive_bodies=effect.waive_bodies,
+        waiver=effect.waiver,
     )
 
 
@@ -96,7 +97,7 @@ def _ids(verdict: Verdict, evidence: Evidence, prefix: str) -> Iterator[tuple[st
     if isinstance(evidence, SignedReceipt):
         yield prefix + "receipt-id", evidence.receipt_id.encode()
     # A local reply passes without a verdict of its own: the claims are about the request that it cut short.
-    passes_unjudged = isinstance(verdict.effect, Passage) and claims.phase is not verdict.turn.direction
+    passes_unjudged = isinstance(verdict.effect, Passage) and claims.phase.direction is not verdict.turn.direction
     yield prefix + "verdict", b"none" if passes_unjudged else claims.outcome.value.encode()
     if claims.policy is not None:
         yield prefix + "policy-hash", claims.policy.identity.policy_digest.encode()
@@ -113,7 +114,7 @@ def _immediate_response(
 ) -> ImmediateResponse:
     content_type, body = _content(denial, evidence, blocking)
     own = HeaderMutation(set=(("content-type", content_type), ("cache-control", b"no-store")))
-    at_request = verdict.claims.phase is Direction.REQUEST
+    at_request = verdict.claims.phase.direction is Direction.REQUEST
     if at_request:
         signal = Signal(request=Guard.DENY, policy=verdict.metadata)
     else:

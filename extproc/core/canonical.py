@@ -25,7 +25,7 @@ from typing import TypeAlias
 
 import orjson
 
-from extproc.core.events import JSON
+from extproc.core.events import JSON, Direction
 from extproc.core.receipt import MAX_BYTES, Claims, Issuer, PolicyFacts, Pseudonym, RequestFacts, ResponseFacts, Stamp
 from extproc.core.rules import Mode
 
@@ -187,6 +187,8 @@ def _decision(claims: Claims, bounds: _Bounds) -> Section:
         _put_labels(section, claims, bounds)
     if claims.mutations:
         _put_mutations(section, claims, bounds)
+    if claims.waives:
+        section["waives"] = [way.value for way in Direction if way in claims.waives]
     return _present(section)
 
 

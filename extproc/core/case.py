@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from extproc.core.answer import Denial, Passage, Turn, Verdict
 from extproc.core.decision import Decision, parse_decision
-from extproc.core.events import Direction, Part
+from extproc.core.events import Part
 from extproc.core.half import Half, request_facts, response_facts
 from extproc.core.headers import NO_MUTATION, HeaderMutation
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.query import rewritten
 from extproc.core.receipt import Claims, MutationFact, Outcome, PolicyFacts
 from extproc.core.rules import Mode, Rules
@@ -34,7 +35,7 @@ class Case:
     """
 
     rules: Rules
-    point: Direction
+    point: Point
     turn: Turn
     passage: Passage
     request: Half
@@ -101,13 +102,17 @@ class Case:
         )
 
     def _allow(self, decision: Decision) -> Verdict:
-        if self.rules.mode is Mode.SHADOW:  # whoever only looks on changes nothing
-            claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels)
-            return Verdict(claims, self.turn, self.passage)
-        passage = self._changed(decision)
-        made = tuple(_facts(decision, later=self.point is Direction.REQUEST))
+        shadow = self.rules.mode is Mode.SHADOW  # whoever only looks on changes nothing
+        passage = self.passage if shadow else self._changed(decision)
+        made = () if shadow else tuple(_facts(decision, later=self.point is Point.REQUEST))
         claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels, mutations=made)
-        return Verdict(claims, self.turn, passage, metadata=decision.metadata)
+        return Verdict(
+            replace(claims, waives=decision.waives),
+            self.turn,
+            passage,
+            metadata={} if shadow else decision.metadata,
+            waives=decision.waives,
+        )
 
     def _deny(self, decision: Decision) -> Verdict:
         reasons = decision.reasons or (POLICY_DENY,)
@@ -132,7 +137,7 @@ class Case:
 
     def _changed(self, decision: Decision) -> Passage:
         """The passage with what the policy asks for."""
-        if self.point is Direction.RESPONSE:
+        if self.point is Point.RESPONSE:
             mutation, later = decision.response, NO_MUTATION
         else:
             mutation, later = decision.request + self._query_change(decision), decision.response
@@ -141,7 +146,7 @@ class Case:
         passage = self.passage
         if mutation == later == NO_MUTATION:
             return passage
-        return Passage(passage.mutation + mutation, later, passage.response, waive_bodies=passage.waive_bodies)
+        return Passage(passage.mutation + mutation, later, passage.response, waiver=passage.waiver)
 
     def _query_change(self, decision: Decision) -> HeaderMutation:
         if not decision.query:

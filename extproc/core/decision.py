@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from extproc.core.decoding import json
 from extproc.core.events import JSON, Direction
 from extproc.core.headers import NO_MUTATION, HeaderMutation
+from extproc.core.point import Point
 from extproc.core.query import NO_QUERY_MUTATION, QueryMutation
 from extproc.core.rules import Limits, Mutations, Rules
 from extproc.errors import InvalidDecision, Malformed, MutationRefused, UndefinedDecision
@@ -26,6 +27,7 @@ _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 RESERVED = ("receipt-id", "verdict", "policy-hash")
 """Names, after the prefix, that only the server writes."""
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
+_AT_HEADERS = frozenset({"allowed", "inspect", "reasons", "labels", "http_status", "body"})
 _LOCATION_CHARACTERS = 128  # of an error's place, which may hold names that the policy made up
 
 HeaderFields: TypeAlias = dict[str, str | list[str]]
@@ -45,6 +47,14 @@ class _Reason(TypedDict, total=False):
 
 
 @_STRICT
+class _Inspect(TypedDict, total=False):
+    """Which bodies of the exchange are to be inspected; both, unless one is named here as false."""
+
+    request_body: bool
+    response_body: bool
+
+
+@_STRICT
 class _Answer(TypedDict, total=False):
     """The result document, key by key."""
 
@@ -59,6 +69,7 @@ class _Answer(TypedDict, total=False):
     dynamic_metadata: dict[str, JsonValue]
     reasons: list[_Reason]
     labels: dict[str, str]
+    inspect: _Inspect
 
 
 _ANSWER = TypeAdapter(_Answer)
@@ -73,7 +84,8 @@ class Decision:
     """What the policy said, well-formed and within what the configuration permits.
 
     `status` and `message` shape a denial; `reasons` are its codes.  `request`, `response` and `query` are the changes
-    it asks for.  `odd_status` is a status outside 400-499 that was replaced by the configured one.
+    it asks for.  `odd_status` is a status outside 400-499 that was replaced by the configured one.  `waives` are the
+    halves whose bodies may pass uninspected: the headers point alone can say so.
     """
 
     parser: InitVar[_Parser]
@@ -87,6 +99,7 @@ class Decision:
     query: QueryMutation = NO_QUERY_MUTATION
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     odd_status: int | None = None
+    waives: frozenset[Direction] = frozenset()
 
     def __post_init__(self, parser: _Parser) -> None:
         """Only the strict parser holds the key."""
@@ -94,7 +107,7 @@ class Decision:
             raise TypeError("a Decision comes from parse_decision")
 
 
-def parse_decision(result: bytes | None, point: Direction, rules: Rules) -> Decision:
+def parse_decision(result: bytes | None, point: Point, rules: Rules) -> Decision:
     """Read the JSON text of a result.
 
     Raises UndefinedDecision (no result), InvalidDecision (not a decision), MutationRefused (a change that is not
@@ -106,6 +119,7 @@ def parse_decision(result: bytes | None, point: Direction, rules: Rules) -> Deci
     allowed, asked = answer["allowed"], answer.get("http_status")
     usable = asked is not None and 400 <= asked <= 499  # noqa: PLR2004 - the 4xx class
     message = answer.get("body")
+    _check_point(answer, point)
     request, response = _header_mutations(answer, point)
     _check_headers(request, Direction.REQUEST, rules)
     _check_headers(response, Direction.RESPONSE, rules)
@@ -121,6 +135,7 @@ def parse_decision(result: bytes | None, point: Direction, rules: Rules) -> Deci
         query=_query_mutation(answer, point, rules.mutations),
         metadata=answer.get("dynamic_metadata", {}),
         odd_status=None if allowed or asked is None or usable else asked,
+        waives=_waives(answer) if allowed else frozenset(),
     )
 
 
@@ -136,15 +151,33 @@ def _read(result: bytes) -> _Answer:
         raise InvalidDecision(f"{where[:_LOCATION_CHARACTERS]!r}: {first['type']}") from None
 
 
-def _header_mutations(answer: _Answer, point: Direction) -> tuple[HeaderMutation, HeaderMutation]:
+def _check_point(answer: _Answer, point: Point) -> None:
+    """The headers point lets go on or denies, and says what is inspected; whatever is changed the others change."""
+    if point is not Point.HEADERS:
+        if "inspect" in answer:
+            raise InvalidDecision("'inspect': the headers point alone decides on it")
+    elif answer["allowed"] and not _AT_HEADERS.issuperset(answer):
+        raise MutationRefused("the headers point changes nothing: the request point does")
+
+
+def _waives(answer: _Answer) -> frozenset[Direction]:
+    inspect = answer.get("inspect", {})
+    seen = {
+        Direction.REQUEST: inspect.get("request_body", True),
+        Direction.RESPONSE: inspect.get("response_body", True),
+    }
+    return frozenset(way for way, inspected in seen.items() if not inspected)
+
+
+def _header_mutations(answer: _Answer, point: Point) -> tuple[HeaderMutation, HeaderMutation]:
     """`headers` go where they still can: to the request when it is let through, else to what the client gets."""
     given = _overwrite(_fields(answer.get("headers", {})))
     more = _fields(answer.get("response_headers_to_add", {}))
     added = HeaderMutation(append=more) if more else NO_MUTATION
     removed = tuple([name.lower() for name in answer.get("request_headers_to_remove", ())])
-    if point is Direction.REQUEST and answer["allowed"]:
+    if point is Point.REQUEST and answer["allowed"]:
         return given + HeaderMutation(remove=removed) if removed else given, added
-    if removed and point is Direction.RESPONSE:
+    if removed and point is Point.RESPONSE:
         raise MutationRefused("request_headers_to_remove: the request is gone at the response point")
     return NO_MUTATION, given + added
 
@@ -182,7 +215,7 @@ def _check_headers(mutation: HeaderMutation, direction: Direction, rules: Rules)
             raise MutationRefused(f"{direction} header {name[:64]!r}: not within mutations.{direction}_headers")
 
 
-def _query_mutation(answer: _Answer, point: Direction, mutations: Mutations) -> QueryMutation:
+def _query_mutation(answer: _Answer, point: Point, mutations: Mutations) -> QueryMutation:
     """The query of a request that is let through; of a denied one there is nothing left to change."""
     if "query_parameters_to_set" not in answer and "query_parameters_to_remove" not in answer:
         return NO_QUERY_MUTATION
@@ -190,7 +223,7 @@ def _query_mutation(answer: _Answer, point: Direction, mutations: Mutations) -> 
         tuple([(name, _texts(value)) for name, value in answer.get("query_parameters_to_set", {}).items()]),
         tuple(answer.get("query_parameters_to_remove", ())),
     )
-    if query and point is Direction.RESPONSE:
+    if query and point is Point.RESPONSE:
         raise MutationRefused("query_parameters: the request is gone at the response point")
     if not query or not answer["allowed"]:
         return NO_QUERY_MUTATION

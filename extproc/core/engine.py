@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from extproc.core.events import Direction
+from extproc.core.point import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Evaluation:
 class Question:
     """The input document (JSON text) for one decision point."""
 
-    point: Direction
+    point: Point
     input: bytes
 
 

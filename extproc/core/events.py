@@ -5,7 +5,7 @@ Source: envoy/service/ext_proc/v3/external_processor.proto (ProcessingRequest, P
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import TypeAlias
 
 from extproc.core.headers import NO_MUTATION, HeaderMap, HeaderMutation
@@ -89,19 +89,26 @@ class Part(StrEnum):
     TRAILERS = "trailers"
 
 
+class Waiver(Enum):
+    """Bodies that Envoy shall not buffer, and so not send: that of the request, or both."""
+
+    REQUEST = "request"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class Continue:
     """HeadersResponse, BodyResponse or TrailersResponse: go on, with these changes.
 
-    `waive_bodies` (headers only) becomes a `mode_override` that stops Envoy from buffering either body: the bodies of
-    this exchange then pass uninspected, so it is sent only where the receipt says so.
+    `waiver` (headers only) becomes a `mode_override` that stops Envoy from buffering: the bodies then pass uninspected,
+    so it is sent only where the receipt says so.
     """
 
     direction: Direction
     part: Part
     mutation: HeaderMutation = NO_MUTATION
     signal: Signal = NO_SIGNAL
-    waive_bodies: bool = False
+    waiver: Waiver | None = None
 
 
 @dataclass(frozen=True, slots=True)

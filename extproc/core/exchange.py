@@ -1,9 +1,9 @@
 """One HTTP exchange: Envoy's messages in; replies, questions and verdicts out.
 
     step = exchange.receive(event)
-      Continue      -> send it
+      Reply         -> send it
       Question      -> ask the engine, then exchange.resolve(question, evaluation) -> Verdict
-      Verdict       -> record its claims, then exchange.answer(verdict, evidence) -> Reply, send it
+      Verdict       -> record its claims, then step = exchange.answer(verdict, evidence)
     an ExchangeError on the way -> exchange.fail(error) -> Verdict
     the stream's end            -> exchange.close() -> Claims of a verdict that was still due, or None
 
@@ -17,26 +17,26 @@ from extproc.core.answer import Denial, Evidence, Passage, Turn, Verdict, reply_
 from extproc.core.body import MemoryBudget
 from extproc.core.case import STREAM_ENDED, Case
 from extproc.core.engine import Evaluation, Question
-from extproc.core.events import Body, Continue, Direction, Event, Guard, Headers, Part, Reply, Signal, Trailers
-from extproc.core.half import attribute
-from extproc.core.headers import NO_MUTATION, HeaderMutation
+from extproc.core.events import Body, Continue, Direction, Event, Guard, Headers, Part, Reply, Signal, Trailers, Waiver
+from extproc.core.half import Half, attribute
+from extproc.core.headers import NO_HEADERS, NO_MUTATION
 from extproc.core.input import ShownRequest, document, show_request
 from extproc.core.inspection import VISIBLE, State
 from extproc.core.intake import Intake, endless_state
+from extproc.core.passage import forged_names, passage_of, response_unjudged
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome, PolicyFacts, SignedReceipt
 from extproc.core.rules import Mode, Rules
 from extproc.core.state import TABLE, Action, Message, Phase, message_of
 from extproc.core.trace import TraceContext, parse_traceparent
 from extproc.errors import ExchangeError, ProtocolError
 
-Step: TypeAlias = Continue | Question | Verdict
+Step: TypeAlias = Reply | Question | Verdict
 
 JUDGED = frozenset({"", "via_upstream", "direct_response"})
 """`response.code_details` of a response that is judged; every other response is a local reply (wire.md)."""
 TOO_LARGE = "request_payload_too_large"
-_WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range", "if-range"))
-"""What a request must not ask for when its response will be inspected: a coding we do not undo, or a piece."""
-
+_NO_HEAD = Headers(Direction.REQUEST, NO_HEADERS, end_of_stream=False)
 _PARTS = {Headers: Part.HEADERS, Body: Part.BODY, Trailers: Part.TRAILERS}
 _TURNS = {(way, kind): Turn(way, part) for way in Direction for kind, part in _PARTS.items()}
 
@@ -52,12 +52,13 @@ class Exchange:
         self._rules = rules
         self._trace = trace
         self._phase = self._following = Phase.START
-        self._point = Direction.REQUEST
+        self._point = Point.REQUEST
         self.due = False
         self._turn = Turn(Direction.REQUEST, Part.HEADERS)
         self._passage = Passage()
         self._intakes = {way: Intake(way, rules.limits(way), budget) for way in Direction}
-        self._response_waived = rules.entrypoints[Direction.RESPONSE] is None
+        self._waived: frozenset[Direction] = frozenset()
+        self._head = _NO_HEAD
         self._shown: ShownRequest | None = None
         self._later = NO_MUTATION
         self._receipt_id: str | None = None
@@ -69,22 +70,15 @@ class Exchange:
         Raises ProtocolError where the table does not permit it (nothing has changed then), Overloaded where the budget
         does not hold its bytes.
         """
-        endless = endless_state(event) is not None if isinstance(event, Headers) else False
-        message = self._message(event, endless=endless)
-        move = TABLE.get((self._phase, message))
-        if move is None:
-            raise ProtocolError(f"{message} while {self._phase} is due")
-        action, self._following = move
-        forged = () if isinstance(event, Body) else event.headers.names(self._rules.prefix)
+        action = self._move(event)
         self._turn = _TURNS[event.direction, type(event)]
-        self._passage = self._passage_of(event, action, forged, endless=endless)
+        self._passage = passage_of(event, action, self._rules, waived=self._waived, later=self._later)
         match action:
-            case Action.HOLD:
-                self._keep(event, forged)
-                return self._hold()
-            case Action.DECIDE:
-                self._keep(event, forged)
-                return self._decide(event)
+            case Action.HOLD | Action.DECIDE:
+                self._keep(event)
+                if isinstance(event, Headers) and event.direction is Direction.REQUEST and self._asks_headers:
+                    return self._announce(event)
+                return self._hold() if action is Action.HOLD else self._decide(event)
             case Action.REFUSE:
                 return self._refuse()
             case Action.ABANDON:
@@ -108,18 +102,23 @@ class Exchange:
         """The verdict on an exchange that cannot be decided."""
         return self._case().by_error(error)
 
-    def answer(self, verdict: Verdict, evidence: Evidence) -> Reply:
-        """The reply that carries the verdict.  The evidence in hand is what lets an allow leave."""
-        self.due, self._point = False, Direction.RESPONSE
+    def answer(self, verdict: Verdict, evidence: Evidence) -> Step:
+        """What follows from the verdict: its reply, or, after the headers point, what the request's headers lead to.
+
+        The evidence in hand is what lets an allow leave.
+        """
         if isinstance(evidence, SignedReceipt):
             self._receipt_id = evidence.receipt_id
         effect = verdict.effect
+        if self._point is Point.HEADERS and not isinstance(effect, Denial):
+            return self._go_on(verdict.waives)
+        self.due, self._point = False, Point.RESPONSE
         if isinstance(effect, Denial):
             self.denied, self._phase = True, Phase.ENDED
         else:
             self._later = effect.later
             self._phase = self._phase_after(effect)
-        if self._phase is not Phase.RESPONSE or self._response_waived:
+        if self._phase is not Phase.RESPONSE or response_unjudged(self._rules, self._waived):
             self._forget()
         return reply_to(verdict, evidence, blocking=self._rules.blocking, prefix=self._rules.prefix)
 
@@ -127,7 +126,7 @@ class Exchange:
         """The stream has ended: free the bodies, and say what a verdict that was still due has come to."""
         claims = None
         if self.due:
-            reason = STREAM_ENDED if self._point is Direction.REQUEST else State.NOT_SENT.value
+            reason = State.NOT_SENT.value if self._point is Point.RESPONSE else STREAM_ENDED
             claims = self._case().claims(Outcome.ERROR, (reason,))
         self.due, self._phase = False, Phase.ENDED
         self._forget()
@@ -135,35 +134,50 @@ class Exchange:
 
     # ------------------------------------------------------------ one message
 
-    def _message(self, event: Event, *, endless: bool) -> Message:
-        if not isinstance(event, Headers) or event.direction is Direction.REQUEST:
-            return message_of(event, ends=endless)
-        details = attribute(event, "response.code_details")
-        unjudged = details not in JUDGED or (self._response_waived and self._phase is Phase.RESPONSE)
-        return message_of(event, ends=endless, local_reply=unjudged, too_large=details == TOO_LARGE)
+    @property
+    def _asks_headers(self) -> bool:
+        return self._rules.entrypoints.get(Point.HEADERS) is not None and self._rules.mode is not Mode.OFF
 
-    def _passage_of(self, event: Event, action: Action, forged: tuple[str, ...], *, endless: bool) -> Passage:
-        """What the reply to this message carries when the exchange goes on, whatever the policy says."""
-        unjudged = self._response_waived or action not in (Action.HOLD, Action.DECIDE)
-        waived = Guard.WAIVED if unjudged else None
-        mutation = HeaderMutation(remove=forged) if forged else NO_MUTATION
+    def _move(self, event: Event) -> Action:
+        message = self._message(event)
+        move = TABLE.get((self._phase, message))
+        if move is None:
+            raise ProtocolError(f"{message} while {self._phase} is due")
+        action, self._following = move
+        return action
+
+    def _message(self, event: Event) -> Message:
         if not isinstance(event, Headers):
-            return Passage(mutation, response=waived)
-        if event.direction is Direction.RESPONSE:
-            mutation += self._later
-        elif not self._response_waived:
-            mutation += _WHOLE
-        passed = action is Action.PASS and self._rules.mode is not Mode.ENFORCE  # where `render` allows the override
-        waive = endless and (action is Action.DECIDE or passed)
-        return Passage(mutation, response=Guard.WAIVED if waive else waived, waive_bodies=waive)
+            return message_of(event)
+        unseen = endless_state(event) is not None or event.direction in self._waived
+        if event.direction is Direction.REQUEST:
+            return message_of(event, ends=unseen)
+        details = attribute(event, "response.code_details")
+        unwanted = self._phase is Phase.RESPONSE and response_unjudged(self._rules, self._waived)
+        unjudged = unwanted or details not in JUDGED
+        return message_of(event, ends=unseen, local_reply=unjudged, too_large=details == TOO_LARGE)
 
-    def _keep(self, event: Event, forged: tuple[str, ...]) -> None:
-        self._intakes[event.direction].keep(event, forged)
+    def _keep(self, event: Event) -> None:
+        self._intakes[event.direction].keep(event, forged_names(event, self._rules.prefix))
         if not isinstance(event, Headers):
             return
         self.due = True
         if event.direction is Direction.REQUEST and not self._trace.parent_span_id:
             self._trace = parse_traceparent(event.headers.text("traceparent")) or self._trace
+
+    # ------------------------------------------------------------ the headers point
+
+    def _announce(self, head: Headers) -> Question:
+        self._head, self._point = head, Point.HEADERS
+        announced = self._intakes[Direction.REQUEST].announced()
+        return self._question(announced, None)
+
+    def _go_on(self, waives: frozenset[Direction]) -> Step:
+        """The headers may pass: hold them until the body has come, or decide the request at once."""
+        self._waived, self._point = waives, Point.REQUEST
+        action = self._move(self._head)
+        self._passage = passage_of(self._head, action, self._rules, waived=self._waived, later=self._later)
+        return self._hold() if action is Action.HOLD else self._decide(self._head)
 
     def _hold(self) -> Continue:
         self._phase = self._following
@@ -178,7 +192,7 @@ class Exchange:
         if turn.part is not Part.HEADERS:
             return Continue(turn.direction, turn.part, passage.mutation)
         stated = passage.mutation.setting(*self._id_so_far(), (self._rules.prefix + "verdict", b"none"))
-        return Continue(turn.direction, turn.part, stated, Signal(response=Guard.WAIVED), passage.waive_bodies)
+        return Continue(turn.direction, turn.part, stated, Signal(response=Guard.WAIVED), passage.waiver)
 
     def _id_so_far(self) -> tuple[tuple[str, bytes], ...]:
         return () if self._receipt_id is None else ((self._rules.prefix + "receipt-id", self._receipt_id.encode()),)
@@ -187,18 +201,21 @@ class Exchange:
 
     def _decide(self, event: Event) -> Question | Verdict:
         way = event.direction
-        inspection = self._intakes[way].inspect(event)
+        intake = self._intakes[way]
+        inspection = intake.waive() if way in self._waived else intake.inspect(event)
         if self._rules.mode is Mode.OFF:
             return self._case().off()
-        if inspection.state not in VISIBLE:
+        if inspection.state not in VISIBLE and way not in self._waived:
             answer = self._rules.states[way].get(inspection.state, self._rules.blocking.status)
             if answer != "evaluate":
                 return self._case().by_state(inspection.state, answer)
-        request, response = (self._intakes[way].half() for way in Direction)
-        judged = response if way is Direction.RESPONSE else None
+        request, response = (self._intakes[each].half() for each in Direction)
+        return self._question(request, response if way is Direction.RESPONSE else None)
+
+    def _question(self, request: Half, response: Half | None) -> Question:
         self._shown = self._shown or show_request(request.head)
         bodies = self._rules.compatibility_bodies
-        return Question(way, document(self._shown, request, judged, compatibility_bodies=bodies))
+        return Question(self._point, document(self._point, self._shown, request, response, compatibility_bodies=bodies))
 
     def _refuse(self) -> Verdict:
         self._intakes[Direction.REQUEST].refuse()
@@ -206,13 +223,13 @@ class Exchange:
         return self._case().by_state(State.OVER_LIMIT, 413 if answer == "evaluate" else answer)
 
     def _case(self, policy: PolicyFacts | None = None, duration_us: int = 0) -> Case:
-        response = self._intakes[Direction.RESPONSE]
+        request, response = self._intakes[Direction.REQUEST], self._intakes[Direction.RESPONSE]
         return Case(
             rules=self._rules,
             point=self._point,
             turn=self._turn,
             passage=self._passage,
-            request=self._intakes[Direction.REQUEST].half(),
+            request=request.announced() if self._point is Point.HEADERS else request.half(),
             response=response.half() if response.begun else None,
             trace=self._trace,
             parent_receipt=self._receipt_id,
@@ -225,7 +242,7 @@ class Exchange:
     def _phase_after(self, passage: Passage) -> Phase:
         """A verdict before its half was whole (shadow mode) lets the rest pass: there is nothing left to decide."""
         unfinished = self._following in (Phase.REQUEST_BODY, Phase.RESPONSE_BODY)
-        return Phase.PASSING if passage.waive_bodies or unfinished else self._following
+        return Phase.PASSING if passage.waiver is Waiver.BOTH or unfinished else self._following
 
     def _forget(self) -> None:
         for intake in self._intakes.values():

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from extproc.core.events import Direction, Headers
+from extproc.core.events import Headers
 from extproc.core.half import Half, attribute, principal_of, status_of
 from extproc.core.inspection import VISIBLE, Inspection, State
+from extproc.core.point import Point
 from extproc.core.request_line import parsed_path, parsed_query
 
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -48,8 +49,10 @@ def show_request(head: Headers) -> ShownRequest:
     return ShownRequest(http, attributes, parsed_path(path), parsed_query(path))
 
 
-def document(shown: ShownRequest, request: Half, response: Half | None, *, compatibility_bodies: bool) -> bytes:
-    """The input as JSON text: of the request point, or, with a response, of the response point (which sees both).
+def document(
+    point: Point, shown: ShownRequest, request: Half, response: Half | None, *, compatibility_bodies: bool
+) -> bytes:
+    """The input of a point as JSON text; only the response point has a response, and sees both.
 
     `compatibility_bodies` gives `body` and `raw_body` always, not only where there is no `parsed_body`.
     """
@@ -63,7 +66,7 @@ def document(shown: ShownRequest, request: Half, response: Half | None, *, compa
     inspection: dict[str, object] = {"request": _inspection(request)}
     whole: dict[str, object] = {
         "version": _VERSION,
-        "phase": Direction.REQUEST.value,
+        "phase": point.value,
         "attributes": attributes,
         "parsed_path": shown.path,
         "parsed_query": shown.query,
@@ -73,7 +76,6 @@ def document(shown: ShownRequest, request: Half, response: Half | None, *, compa
     if request.inspection.parsed is not None:
         whole["parsed_body"] = orjson.Fragment(request.inspection.parsed)
     if response is not None:
-        whole["phase"] = Direction.RESPONSE.value
         status = {"status": status_of(response.head)}
         attributes["response"] = {"http": status | _headers(response.head) | _content(response, compatibility_bodies)}
         inspection["response"] = _inspection(response)

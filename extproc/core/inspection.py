@@ -5,7 +5,10 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """docs/inspection.md has the meaning of each and its default answer."""
+    """docs/inspection.md has the meaning of each and its default answer.
+
+    `pending`, at the headers point only: the body is still to come.  `waived`: the headers point lets it pass unseen.
+    """
 
     COMPLETE = "complete"
     EMPTY = "empty"
@@ -15,6 +18,8 @@ class State(StrEnum):
     MALFORMED = "malformed"
     TYPE_MISMATCH = "type_mismatch"
     NOT_SENT = "not_sent"
+    PENDING = "pending"
+    WAIVED = "waived"
     PARTIAL = "partial"
     UPGRADE = "upgrade"
     STREAM = "stream"
@@ -22,6 +27,9 @@ class State(StrEnum):
 
 VISIBLE = frozenset({State.COMPLETE, State.EMPTY, State.OPAQUE})
 """States in which the policy sees all there is; every other one is answered by configuration, not by evaluation."""
+
+BY_NAME = frozenset({State.PENDING, State.WAIVED})
+"""States that a policy is asked about or has named itself: no configuration answers them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """One direction of an exchange while its messages come in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from extproc.core.body import MemoryBudget, Reassembly, inspect, inspect_missing, state_from_headers
@@ -49,6 +50,17 @@ class Intake:
         except Overloaded:
             self._inspection = Inspection(State.OVER_LIMIT, size=self._body.size + len(data))
             raise
+
+    def announced(self) -> Half:
+        """The direction as its headers alone announce it."""
+        state = endless_state(self._head) or (State.EMPTY if self._head.end_of_stream else State.PENDING)
+        return Half(self._head, replace(inspect_missing(self._head), state=state))
+
+    def waive(self) -> Inspection:
+        """The body will pass unseen, by name; what its headers tell of it stays."""
+        seen = self.announced().inspection
+        self._inspection = seen if seen.state is not State.PENDING else replace(seen, state=State.WAIVED)
+        return self._inspection
 
     def inspect(self, last: Event) -> Inspection:
         """What we know about the body now that its last message came."""

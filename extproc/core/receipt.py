@@ -10,6 +10,7 @@ from enum import StrEnum
 from extproc.core.engine import PolicyIdentity
 from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.rules import Mode
 from extproc.core.trace import TraceContext
 
@@ -79,7 +80,7 @@ class PolicyFacts:
 class Claims:
     """Everything about a verdict that the exchange knows; the ledger adds what only the worker can (see Stamp)."""
 
-    phase: Direction
+    phase: Point
     outcome: Outcome
     mode: Mode
     status: int | None
@@ -88,6 +89,7 @@ class Claims:
     response: ResponseFacts | None = None
     mutations: tuple[MutationFact, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    waives: frozenset[Direction] = frozenset()
     policy: PolicyFacts | None = None
     duration_us: int = 0
     parent_receipt: str | None = None

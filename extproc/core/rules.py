@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.errors import Answer
 
 StateAnswer: TypeAlias = int | Literal["evaluate"]
@@ -70,7 +71,6 @@ def _states() -> dict[Direction, dict[State, StateAnswer]]:
         State.TYPE_MISMATCH: 415,
         State.NOT_SENT: 403,
         State.UPGRADE: 403,
-        State.STREAM: 403,
     }
     hidden = ("over_limit", "undecodable", "malformed", "type_mismatch", "not_sent", "partial", "stream")
     return {Direction.REQUEST: request, Direction.RESPONSE: {State(name): 403 for name in hidden}}
@@ -84,10 +84,11 @@ class Rules:
     request: Limits = Limits()
     response: Limits = Limits()
     states: Mapping[Direction, Mapping[State, StateAnswer]] = field(default_factory=_states)
-    entrypoints: Mapping[Direction, str | None] = field(
+    entrypoints: Mapping[Point, str | None] = field(
         default_factory=lambda: {
-            Direction.REQUEST: "extproc/request/decision",
-            Direction.RESPONSE: "extproc/response/decision",
+            Point.HEADERS: None,
+            Point.REQUEST: "extproc/request/decision",
+            Point.RESPONSE: "extproc/response/decision",
         }
     )
     blocking: Blocking = Blocking()

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from extproc.core.events import JSON, Direction
+from extproc.core.events import JSON
+from extproc.core.point import Point
 from extproc.demo.proof import Proof
 from extproc.demo.upstream import Arrival
 
@@ -25,7 +26,7 @@ class Expected:
     status: int
     reason: str = ""
     message: str = ""
-    phase: Direction = Direction.RESPONSE
+    phase: Point = Point.RESPONSE
     reaches_upstream: bool = True
 
 
@@ -114,7 +115,7 @@ def _json(value: JSON) -> bytes:
     return json.dumps(value).encode()
 
 
-_AT_REQUEST = Direction.REQUEST
+_AT_REQUEST = Point.REQUEST
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.library import MAX_LOST, library
 from extproc.engines.sources import PolicySet
 from extproc.errors import EngineError, ExchangeError, Overloaded
@@ -48,7 +48,7 @@ class EmbeddedEngine:
         self,
         *,
         policies: PolicySet,
-        entrypoints: Mapping[Direction, str | None],
+        entrypoints: Mapping[Point, str | None],
         threads: int | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:

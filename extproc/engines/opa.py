@@ -16,7 +16,7 @@ from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped] 
 from typing_extensions import override
 
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.rest import Answer, Modules, Provenance, read_answer, read_policies
 from extproc.errors import ConfigurationError, EngineError, EngineTimeout, ExchangeError, Overloaded, PolicyLoadError
 
@@ -143,7 +143,7 @@ class OpaEngine:
     """
 
     def __init__(
-        self, client: _Client, entrypoints: Mapping[Direction, str], known: PolicyIdentity, resources: AsyncExitStack
+        self, client: _Client, entrypoints: Mapping[Point, str], known: PolicyIdentity, resources: AsyncExitStack
     ) -> None:
         self._client = client
         self._entrypoints = entrypoints
@@ -157,7 +157,7 @@ class OpaEngine:
         cls,
         *,
         url: str,
-        entrypoints: Mapping[Direction, str | None],
+        entrypoints: Mapping[Point, str | None],
         on_change: Callable[[PolicyIdentity], None],
         refresh_s: float = REFRESH_S,
     ) -> Self:
@@ -215,7 +215,7 @@ class OpaEngine:
         future.add_done_callback(self._leave)
         return future
 
-    def _admit(self, point: Direction, deadline_s: float) -> str:
+    def _admit(self, point: Point, deadline_s: float) -> str:
         if point not in self._entrypoints:
             raise EngineError(f"no entrypoint is configured for the {point.value} point")
         waiting = max(0, self._open - IN_FLIGHT)

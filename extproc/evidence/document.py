@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extproc.core.canonical import KIND, TYPE, VERSION
-from extproc.core.events import JSON, Direction
+from extproc.core.events import JSON
+from extproc.core.point import Point
 from extproc.core.receipt import MAX_BYTES, Outcome
 from extproc.errors import VerificationError
 from extproc.evidence.strict_json import strict_object
@@ -16,7 +17,7 @@ class Statement:
 
     receipt_id: str
     issued_at: str
-    phase: Direction
+    phase: Point
     verdict: Outcome
     kid: str
     origin: str
@@ -36,15 +37,13 @@ def parse_payload(payload: bytes) -> Statement:
             "kind": str(kind),
             "receipt_id": str(receipt_id),
             "issued_at": str(issued_at),
-            "phase": "request" | "response" as phase,
+            "phase": "headers" | "request" | "response" as phase,
             "issuer": {"kid": str(kid)},
             "log": {"origin": str(origin), "seq": int(seq), "prev": str(prev)},
             "decision": {"verdict": "allow" | "deny" | "error" as verdict},
         } as document:
             if (v, type_, kind) != (VERSION, TYPE, KIND) or isinstance(v, bool) or isinstance(seq, bool):
                 raise VerificationError("a payload of another version, type or kind")
-            return Statement(
-                receipt_id, issued_at, Direction(phase), Outcome(verdict), kid, origin, seq, prev, document
-            )
+            return Statement(receipt_id, issued_at, Point(phase), Outcome(verdict), kid, origin, seq, prev, document)
         case _:
             raise VerificationError("a payload that lacks what every receipt states")

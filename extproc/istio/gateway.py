@@ -50,7 +50,7 @@ class Gateway:
     `response_headers` are what a policy may change: lower-case names that may end in `*`.  `status_on_error` is what
     Envoy answers when the processor does not (one of Envoy's `StatusCode` values).  `otlp` receives Envoy's own spans,
     with `prompt_spans` each as it ends and not in batches of up to five seconds; `access_log` is a file path for one
-    JSON object per exchange.
+    JSON object per exchange.  `waivers`: the server may tell Envoy not to buffer a body.
     """
 
     listen: Address
@@ -70,6 +70,7 @@ class Gateway:
     path: bool = False
     mode: Literal["enforce", "shadow", "off"] = "enforce"
     response_point: bool = True
+    waivers: bool = False
 
     @property
     def buffer_bytes(self) -> int:

@@ -27,7 +27,15 @@ def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Ad
         path=settings.mutations.path,
         mode=settings.policy.mode,
         response_point=settings.policy.points.response is not None,
+        waivers=_waivers(settings),
     )
+
+
+def _waivers(settings: Settings) -> bool:
+    """Whether a body may pass unseen: by the headers point, by a state that is left to the policy, outside enforce."""
+    states = settings.inspection.states
+    evaluated = "evaluate" in (states.request.upgrade, states.response.stream)
+    return settings.policy.mode != "enforce" or settings.policy.points.headers is not None or evaluated
 
 
 def worker_addresses(listen: Address, workers: int) -> tuple[Address, ...]:

@@ -57,8 +57,8 @@ def processor(gateway: Gateway) -> HttpFilter:
         status_on_error=HttpStatus(code=_status(gateway.status_on_error)),
         message_timeout=timedelta(milliseconds=gateway.message_timeout_ms),
         processing_mode=processing_mode(response_point=gateway.response_point),
-        allow_mode_override=gateway.mode != "enforce",
-        allowed_override_modes=[] if gateway.mode == "enforce" else [BODIES_WAIVED],
+        allow_mode_override=gateway.waivers,
+        allowed_override_modes=[BODIES_WAIVED, REQUEST_BODY_WAIVED] if gateway.waivers else [],
         route_cache_action=ExternalProcessorRouteCacheAction.RETAIN,
         mutation_rules=mutation_rules(gateway),
         request_attributes=list(REQUEST_ATTRIBUTES),
@@ -84,7 +84,7 @@ def processing_mode(*, response_point: bool) -> ProcessingMode:
     )
 
 
-# Envoy compares an override with this list field by field (all but request_header_mode): the codec sends exactly this.
+# Envoy compares an override with this list field by field (all but request_header_mode): the codec sends exactly these.
 BODIES_WAIVED = ProcessingMode(
     request_header_mode=SEND,
     request_body_mode=NONE,
@@ -92,6 +92,14 @@ BODIES_WAIVED = ProcessingMode(
     response_header_mode=SEND,
     response_body_mode=NONE,
     response_trailer_mode=SKIP,
+)
+REQUEST_BODY_WAIVED = ProcessingMode(
+    request_header_mode=SEND,
+    request_body_mode=NONE,
+    request_trailer_mode=SKIP,
+    response_header_mode=SEND,
+    response_body_mode=BUFFERED,
+    response_trailer_mode=SEND,
 )
 
 

@@ -27,6 +27,7 @@ from extproc.core.events import (
     Reply,
     Signal,
     Trailers,
+    Waiver,
 )
 from extproc.core.headers import NO_MUTATION, HeaderMap, HeaderMutation
 from extproc.errors import ProtocolError
@@ -112,17 +113,18 @@ def _encode_continue(reply: Continue, response: ProcessingResponse) -> None:
     if reply.mutation != NO_MUTATION:
         holder = part if reply.part is Part.TRAILERS else part.response
         _encode_mutation(reply.mutation, holder.header_mutation)
-    if reply.waive_bodies:
-        _encode_waiver(response.mode_override)
+    if reply.waiver is not None:
+        _encode_waiver(reply.waiver, response.mode_override)
 
 
-def _encode_waiver(mode: ProcessingMode) -> None:
-    """Stop buffering; `render` allows exactly this override (extproc.istio.processor)."""
+def _encode_waiver(waiver: Waiver, mode: ProcessingMode) -> None:
+    """Stop buffering; `render` allows exactly these overrides (extproc.istio.processor)."""
+    both = waiver is Waiver.BOTH
     mode.response_header_mode = ProcessingMode.SEND
     mode.request_body_mode = ProcessingMode.NONE
-    mode.response_body_mode = ProcessingMode.NONE
+    mode.response_body_mode = ProcessingMode.NONE if both else ProcessingMode.BUFFERED
     mode.request_trailer_mode = ProcessingMode.SKIP
-    mode.response_trailer_mode = ProcessingMode.SKIP
+    mode.response_trailer_mode = ProcessingMode.SKIP if both else ProcessingMode.SEND
 
 
 def _encode_immediate(reply: ImmediateResponse, response: ProcessingResponse) -> None:

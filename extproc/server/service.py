@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from time import monotonic
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
 from extproc.core.body import MemoryBudget
 from extproc.core.engine import Evaluation, PolicyEngine, Question
-from extproc.core.events import Continue, Reply
-from extproc.core.exchange import Exchange
+from extproc.core.events import Reply
+from extproc.core.exchange import Exchange, Step
 from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Rules
 from extproc.core.trace import TraceContext, parse_traceparent
@@ -104,20 +104,21 @@ class Service:
             return None
 
     async def _reply(self, exchange: Exchange, message: bytes, *, due: float) -> Reply:
+        step: Step
         try:
             step = exchange.receive(decode(message))
-            match step:
-                case Continue():
-                    return step
-                case Question():
-                    verdict = exchange.resolve(step, await self._ask(step, due))
-                case Verdict():
-                    verdict = step
-                case _:
-                    assert_never(step)
         except ExchangeError as error:
-            verdict = exchange.fail(error)
-        return self._settle(exchange, verdict)
+            step = exchange.fail(error)
+        while not isinstance(step, Reply):
+            verdict = step if isinstance(step, Verdict) else await self._judge(exchange, step, due)
+            step = self._settle(exchange, verdict)
+        return step
+
+    async def _judge(self, exchange: Exchange, question: Question, due: float) -> Verdict:
+        try:
+            return exchange.resolve(question, await self._ask(question, due))
+        except ExchangeError as error:
+            return exchange.fail(error)
 
     async def _ask(self, question: Question, due: float) -> Evaluation:
         left = due - monotonic()
@@ -131,7 +132,7 @@ class Service:
             raise EngineTimeout("the engine overran its deadline")
         return decision.result()
 
-    def _settle(self, exchange: Exchange, verdict: Verdict) -> Reply:
+    def _settle(self, exchange: Exchange, verdict: Verdict) -> Step:
         """Record, then answer: an allow leaves with its receipt or not at all."""
         if (error := verdict.error) is not None:
             _LOG.warning("an exchange cannot be decided", extra={"code": error.code, "reason": str(error)})

@@ -3,6 +3,7 @@
 from extproc.config import Settings
 from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.rules import Blocking, Limits, Mode, Mutations, Rules, StateAnswer
 
 
@@ -18,10 +19,7 @@ def rules_of(settings: Settings) -> Rules:
         request=Limits(inspection.request_body_bytes, inspection.decoded_bytes),
         response=Limits(inspection.response_body_bytes, inspection.decoded_bytes),
         states={Direction.REQUEST: {State(k): v for k, v in states.request}, Direction.RESPONSE: response},
-        entrypoints={
-            Direction.REQUEST: settings.policy.points.request,
-            Direction.RESPONSE: settings.policy.points.response,
-        },
+        entrypoints={Point(name): path for name, path in settings.policy.points},
         blocking=Blocking(blocking.status, blocking.failure_status, blocking.message, blocking.format),
         mutations=Mutations(
             settings.mutations.request_headers, settings.mutations.response_headers, settings.mutations.path

@@ -34,6 +34,7 @@ _COPIED = (
     ("extproc.decision.verdict", "decision", "verdict"),
     ("extproc.decision.reasons", "decision", "reasons"),
     ("extproc.decision.enforcement", "decision", "enforcement"),
+    ("extproc.decision.waives", "decision", "waives"),
     ("extproc.policy.engine", "policy", "engine"),
     ("extproc.policy.revision", "policy", "revision"),
     ("extproc.policy.digest", "policy", "policy_digest"),

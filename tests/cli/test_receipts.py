@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from extproc.cli import keys, receipts
-from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Issuer, Outcome, RequestFacts
 from extproc.core.rules import Mode
 from extproc.evidence.keys import load_signer, pseudonym
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
         new_span_id=lambda: "a" * 16,
     )
     request = RequestFacts("r\x1b[31m", "GET", "shop.example", "/a", "", "", "", "", 0, State.EMPTY)
-    ledger.record(Claims(Direction.REQUEST, Outcome.DENY, Mode.ENFORCE, 403, ("no_token", "b"), request))
-    ledger.record(Claims(Direction.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), request))
+    ledger.record(Claims(Point.REQUEST, Outcome.DENY, Mode.ENFORCE, 403, ("no_token", "b"), request))
+    ledger.record(Claims(Point.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), request))
     wal.append(b'{"half')
     wal.close()
     return tmp_path

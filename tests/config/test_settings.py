@@ -52,6 +52,7 @@ KEYS = (
     Key("policy.data", {}, ({"a": [1, "2026-01-01"]},), {"[]": "must be a mapping", "{1: 2}": "a key must be text"}),
     Key("policy.opa.url", "http://127.0.0.1:8181/", ("https://opa:8181/",), _URL),
     Key("policy.deadline_ms", 150, (1, 1500), _WHOLE | {"0": "greater than", "60001": "less than or equal to 60000"}),
+    Key("policy.points.headers", None, ("a/b",), _ENTRYPOINT),
     Key(
         "policy.points.request", "extproc/request/decision", ("a/b",), _ENTRYPOINT | {"null": "must be a valid string"}
     ),
@@ -74,14 +75,13 @@ KEYS = (
             "malformed": 400,
             "type_mismatch": 415,
             "not_sent": 403,
+            "upgrade": 403,
         }.items()
     ),
-    *(Key(f"inspection.states.request.{state}", 403, (499,), _STATUS) for state in ("upgrade", "stream")),
     *(
         Key(f"inspection.states.response.{state}", None, (400, "evaluate", None), _STATE)
-        for state in ("over_limit", "undecodable", "malformed", "type_mismatch", "not_sent", "partial")
+        for state in ("over_limit", "undecodable", "malformed", "type_mismatch", "not_sent", "partial", "stream")
     ),
-    Key("inspection.states.response.stream", None, (400, None), _STATUS),
     Key("mutations.request_headers", ("x-extproc-*",), ((), ("x-a", "b*")), _HEADER),
     Key(
         "mutations.response_headers",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from conformance.exchange import Message, Pairs
+from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 
 from extproc.istio.gateway import Gateway
@@ -60,6 +61,11 @@ class Call:
     metadata: dict[str, str] = field(default_factory=dict)
     over: bool = False
 
+    def __post_init__(self) -> None:
+        buffered, none = ProcessingMode.BUFFERED, ProcessingMode.NONE
+        judged = buffered if self.gateway.response_point else none
+        self.mode = ProcessingMode(request_body_mode=buffered, response_body_mode=judged)
+
     def start(self) -> None:
         self.task = asyncio.ensure_future(self._run())
 
@@ -89,6 +95,8 @@ class Call:
         reply = ProcessingResponse.FromString(answer)
         for name, value in reply.dynamic_metadata.fields["extproc"].struct_value.fields.items():
             self.metadata[name] = value.string_value
+        if reply.HasField("mode_override") and self.gateway.waivers and part.endswith("_headers"):
+            self.mode = reply.mode_override
         kind = reply.WhichOneof("response")
         if kind == "immediate_response":
             self.over = True
@@ -146,7 +154,7 @@ async def _request_half(call: Call, request: Message) -> Message:
     if reply := await call.ask("request_headers", headers):
         current = _mutated(current, reply.request_headers.response.header_mutation)
     trailers = request.trailers
-    if has_body:
+    if has_body and call.mode.request_body_mode == ProcessingMode.BUFFERED:
         current, trailers = await _request_body(call, request, current)
     if call.metadata.get("request") != "allow":
         raise LocalReply(403, "rbac_access_denied_matched_policy[none]", b"RBAC: access denied")
@@ -181,11 +189,9 @@ async def _response_half(call: Call, answer: Message, *, details: str) -> Messag
         _attributes(message, {"response.code_details": details})
 
     current, trailers = answer.headers, answer.trailers
-    waived = False
     if reply := await call.ask("response_headers", headers):
         current = _mutated(current, reply.response_headers.response.header_mutation)
-        waived = reply.HasField("mode_override")
-    if has_body and not waived:
+    if has_body and call.mode.response_body_mode == ProcessingMode.BUFFERED:
         current, trailers = await _response_body(call, answer, current)
     allowed = call.metadata.get("request") != "allow" or call.metadata.get("response") in ("allow", "waived")
     if not allowed:

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
 from extproc.core.body import MemoryBudget
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
-from extproc.core.events import JSON, Body, Continue, Direction, Event, Headers, Reply, Trailers
-from extproc.core.exchange import Exchange
+from extproc.core.events import JSON, Body, Direction, Event, Headers, Reply, Trailers
+from extproc.core.exchange import Exchange, Step
 from extproc.core.headers import HeaderMap, HeaderMutation
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Rules
 from extproc.core.trace import TraceContext
 from extproc.errors import EvidenceUnwritable, ExchangeError
 
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+AT_HEADERS, AT_REQUEST, AT_RESPONSE = Point
 POLICY = PolicyIdentity("embedded", "1.21.3", "r7", "d1", "d2")
 TRACE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)
 GET = ((":method", b"GET"), (":path", b"/a"), (":authority", b"shop.example"), (":scheme", b"https"))
@@ -112,14 +114,14 @@ class Stage:
         return self
 
     def reply(self, event: Event) -> Reply:
+        step: Step
         try:
             step = self.exchange.receive(event)
-            if isinstance(step, Continue):
-                return step
-            verdict = step if isinstance(step, Verdict) else self._ask(step)
         except ExchangeError as error:
-            verdict = self.exchange.fail(error)
-        return self._settle(verdict)
+            step = self.exchange.fail(error)
+        while not isinstance(step, Reply):
+            step = self._settle(step if isinstance(step, Verdict) else self._ask(step))
+        return step
 
     def refused(self, error: ExchangeError) -> "Stage":
         """A message that was none: the codec has raised."""
@@ -134,9 +136,12 @@ class Stage:
 
     def _ask(self, question: Question) -> Verdict:
         self.asked.append(question)
-        return self.exchange.resolve(question, self.engine(question))
+        try:
+            return self.exchange.resolve(question, self.engine(question))
+        except ExchangeError as error:
+            return self.exchange.fail(error)
 
-    def _settle(self, verdict: Verdict) -> Reply:
+    def _settle(self, verdict: Verdict) -> Step:
         try:
             evidence = self._record(verdict.claims)
         except EvidenceUnwritable as error:

@@ -1,12 +1,13 @@
 import json
 
 import pytest
-from core.stage import POLICY, REQUEST, RESPONSE, receipt
+from core.stage import AT_REQUEST, AT_RESPONSE, POLICY, REQUEST, RESPONSE, receipt
 
 from extproc.core.answer import Denial, Passage, Turn, Unrecorded, Verdict, reply_to
-from extproc.core.events import Continue, Direction, Guard, ImmediateResponse, Part, Signal
+from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal, Waiver
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome, PolicyFacts, RequestFacts
 from extproc.core.rules import Blocking, Mode
 
@@ -17,7 +18,7 @@ DENIAL = Denial(403, "No, no.", "card_number", HeaderMutation(set=(("x-a", b"b")
 OWN = (("content-type", b"application/problem+json"), ("cache-control", b"no-store"))
 
 
-def _claims(phase: Direction, outcome: Outcome, *, asked: bool = True) -> Claims:
+def _claims(phase: Point, outcome: Outcome, *, asked: bool = True) -> Claims:
     return Claims(phase, outcome, Mode.ENFORCE, None, (), NOTHING, policy=ASKED if asked else None)
 
 
@@ -27,36 +28,36 @@ def _reply(verdict: Verdict, *, recorded: bool = True, blocking: Blocking = Bloc
 
 def test_a_passage_carries_ids_changes_and_the_guards_signal() -> None:
     wish = HeaderMutation(remove=("x-ours-forged",))
-    passage = Passage(wish, response=Guard.WAIVED, waive_bodies=True)
-    verdict = Verdict(_claims(REQUEST, Outcome.ALLOW), Turn(REQUEST, Part.HEADERS), passage, metadata={"a": 1})
+    passage = Passage(wish, response=Guard.WAIVED, waiver=Waiver.BOTH)
+    verdict = Verdict(_claims(AT_REQUEST, Outcome.ALLOW), Turn(REQUEST, Part.HEADERS), passage, metadata={"a": 1})
     ids = (("x-ours-receipt-id", b"receipt-7"), ("x-ours-verdict", b"allow"), ("x-ours-policy-hash", b"d1"))
     assert _reply(verdict) == Continue(
         REQUEST,
         Part.HEADERS,
         HeaderMutation(set=ids, remove=("x-ours-forged",)),
         Signal(request=Guard.ALLOW, response=Guard.WAIVED, policy={"a": 1}),
-        waive_bodies=True,
+        waiver=Waiver.BOTH,
     )
 
 
 @pytest.mark.parametrize(("waived", "guard"), [(None, Guard.ALLOW), (Guard.WAIVED, Guard.WAIVED)])
 def test_a_response_is_allowed_or_waived(waived: Guard | None, guard: Guard) -> None:
-    verdict = Verdict(_claims(RESPONSE, Outcome.ALLOW), Turn(RESPONSE, Part.BODY), Passage(response=waived))
+    verdict = Verdict(_claims(AT_RESPONSE, Outcome.ALLOW), Turn(RESPONSE, Part.BODY), Passage(response=waived))
     assert _reply(verdict).signal == Signal(response=guard)
 
 
 def test_ids_name_only_what_there_is() -> None:
-    verdict = Verdict(_claims(REQUEST, Outcome.ERROR, asked=False), AT_BODY, Passage())
+    verdict = Verdict(_claims(AT_REQUEST, Outcome.ERROR, asked=False), AT_BODY, Passage())
     assert _reply(verdict, recorded=False).mutation == HeaderMutation(set=(("x-ours-verdict", b"error"),))
 
 
 def test_a_local_reply_passes_without_a_verdict_of_its_own() -> None:
-    verdict = Verdict(_claims(REQUEST, Outcome.ERROR, asked=False), Turn(RESPONSE, Part.HEADERS), Passage())
+    verdict = Verdict(_claims(AT_REQUEST, Outcome.ERROR, asked=False), Turn(RESPONSE, Part.HEADERS), Passage())
     assert dict(_reply(verdict).mutation.set)["x-ours-verdict"] == b"none"
 
 
 def test_a_denial_is_a_problem_document_with_the_receipts_id() -> None:
-    reply = _reply(Verdict(_claims(REQUEST, Outcome.DENY), AT_BODY, DENIAL))
+    reply = _reply(Verdict(_claims(AT_REQUEST, Outcome.DENY), AT_BODY, DENIAL))
     ids = (("x-ours-receipt-id", b"receipt-7"), ("x-ours-verdict", b"deny"), ("x-ours-policy-hash", b"d1"))
     problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No, no.", "code": "card_number"}
     assert reply == ImmediateResponse(
@@ -69,20 +70,20 @@ def test_a_denial_is_a_problem_document_with_the_receipts_id() -> None:
 
 
 def test_a_denial_without_a_receipt_names_none() -> None:
-    reply = _reply(Verdict(_claims(RESPONSE, Outcome.DENY), AT_BODY, DENIAL), recorded=False)
+    reply = _reply(Verdict(_claims(AT_RESPONSE, Outcome.DENY), AT_BODY, DENIAL), recorded=False)
     assert isinstance(reply, ImmediateResponse)
     assert "receipt_id" not in json.loads(reply.body)
     assert reply.signal == Signal(response=Guard.DENY)
 
 
 def test_a_status_without_a_phrase_is_a_client_error() -> None:
-    reply = _reply(Verdict(_claims(REQUEST, Outcome.DENY), AT_BODY, Denial(499, "", "a")))
+    reply = _reply(Verdict(_claims(AT_REQUEST, Outcome.DENY), AT_BODY, Denial(499, "", "a")))
     assert isinstance(reply, ImmediateResponse)
     assert json.loads(reply.body)["title"] == "Client Error"
 
 
 def test_a_denial_is_text_where_the_operator_wants_text() -> None:
-    reply = _reply(Verdict(_claims(REQUEST, Outcome.DENY), AT_BODY, DENIAL), blocking=Blocking(format="text"))
+    reply = _reply(Verdict(_claims(AT_REQUEST, Outcome.DENY), AT_BODY, DENIAL), blocking=Blocking(format="text"))
     assert isinstance(reply, ImmediateResponse)
     assert (reply.mutation.set[0], reply.body) == (("content-type", b"text/plain; charset=utf-8"), b"No, no.")
 
@@ -91,7 +92,7 @@ def test_a_denial_is_text_where_the_operator_wants_text() -> None:
     ("status", "grpc"), [(401, 16), (403, 7), (413, 8), (429, 8), (503, 14), (400, 3), (404, 3), (451, 3)]
 )
 def test_a_grpc_client_gets_a_grpc_status_and_a_plain_message(status: int, grpc: int) -> None:
-    reply = _reply(Verdict(_claims(REQUEST, Outcome.DENY), AT_BODY, Denial(status, "é", "a", grpc=True)))
+    reply = _reply(Verdict(_claims(AT_REQUEST, Outcome.DENY), AT_BODY, Denial(status, "é", "a", grpc=True)))
     assert isinstance(reply, ImmediateResponse)
     assert (reply.grpc_status, reply.body, reply.mutation.set[0][1]) == (
         grpc,

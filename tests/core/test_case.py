@@ -2,6 +2,7 @@ from hashlib import sha256
 
 import pytest
 from core.stage import (
+    AT_REQUEST,
     JSON_TYPE,
     REQUEST,
     RESPONSE,
@@ -51,7 +52,7 @@ def test_in_shadow_mode_a_denial_is_recorded_and_changes_nothing() -> None:
 def test_an_odd_status_is_told_to_the_worker() -> None:
     stage = Stage()
     stage.exchange.receive(request_headers(end=True))
-    question = Question(REQUEST, b"{}")
+    question = Question(AT_REQUEST, b"{}")
     verdict = stage.exchange.resolve(question, says(b'{"allowed":false,"http_status":302}')(question))
     assert (verdict.odd_status, verdict.claims.status) == (302, 403)
 

@@ -5,6 +5,8 @@ from hashlib import sha256
 
 import pytest
 from core.stage import (
+    AT_REQUEST,
+    AT_RESPONSE,
     JSON_TYPE,
     POLICY,
     REQUEST,
@@ -34,7 +36,7 @@ WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range",
 PLAIN = HeaderMutation(set=WHOLE.set, remove=WHOLE.remove)
 BODY = b'{"a": 1.50}'
 SHADOW = Rules(mode=Mode.SHADOW)
-NO_RESPONSE_POINT = Rules(entrypoints={REQUEST: "extproc/request/decision", RESPONSE: None})
+NO_RESPONSE_POINT = Rules(entrypoints={AT_REQUEST: "extproc/request/decision", AT_RESPONSE: None})
 
 
 def _policy(stage: Stage, number: int, entrypoint: str, result: bytes = b"true") -> PolicyFacts:

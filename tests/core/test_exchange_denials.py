@@ -1,6 +1,8 @@
 """What ends an exchange, and the modes in which it does not."""
 
 from core.stage import (
+    AT_REQUEST,
+    AT_RESPONSE,
     EVENT_STREAM,
     JSON_TYPE,
     REQUEST,
@@ -20,7 +22,7 @@ from core.stage import (
 )
 
 from extproc.core.body import MemoryBudget
-from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal
+from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal, Waiver
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State
 from extproc.core.receipt import Claims, Outcome, RequestFacts
@@ -30,7 +32,7 @@ from extproc.errors import EngineError, Overloaded, ProtocolError
 WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range", "if-range"))
 BODY = b'{"a": 1.50}'
 SHADOW = Rules(mode=Mode.SHADOW)
-NO_RESPONSE_POINT = Rules(entrypoints={REQUEST: "extproc/request/decision", RESPONSE: None})
+NO_RESPONSE_POINT = Rules(entrypoints={AT_REQUEST: "extproc/request/decision", AT_RESPONSE: None})
 
 
 # ---------------------------------------------------------------- denials and failures
@@ -111,7 +113,7 @@ def test_a_first_message_that_is_none_is_recorded_without_a_request() -> None:
     stage = Stage().refused(ProtocolError("not a ProcessingRequest"))
     nothing = RequestFacts("", "", "", "", "", "", "", "", 0, State.NOT_SENT)
     assert stage.log == [
-        Claims(REQUEST, Outcome.ERROR, Mode.ENFORCE, 503, ("protocol_error",), nothing, trace=TRACE),
+        Claims(AT_REQUEST, Outcome.ERROR, Mode.ENFORCE, 503, ("protocol_error",), nothing, trace=TRACE),
     ]
 
 
@@ -129,7 +131,7 @@ def test_in_shadow_mode_a_verdict_before_the_body_is_whole_lets_the_rest_pass() 
         Signal(),
     ]
     assert isinstance(stage.replies[3], Continue)
-    assert stage.replies[3].waive_bodies
+    assert stage.replies[3].waiver is Waiver.BOTH
     assert outcomes(stage.log) == [("request", "error", ("overloaded",))]
 
 

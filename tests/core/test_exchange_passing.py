@@ -4,6 +4,8 @@ import json
 from hashlib import sha256
 
 from core.stage import (
+    AT_REQUEST,
+    AT_RESPONSE,
     EVENT_STREAM,
     REQUEST,
     RESPONSE,
@@ -16,7 +18,7 @@ from core.stage import (
     too_large,
 )
 
-from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal
+from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal, Waiver
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State
 from extproc.core.receipt import ResponseFacts
@@ -24,7 +26,7 @@ from extproc.core.rules import Mode, Rules
 
 WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range", "if-range"))
 SHADOW = Rules(mode=Mode.SHADOW)
-NO_RESPONSE_POINT = Rules(entrypoints={REQUEST: "extproc/request/decision", RESPONSE: None})
+NO_RESPONSE_POINT = Rules(entrypoints={AT_REQUEST: "extproc/request/decision", AT_RESPONSE: None})
 
 
 # ---------------------------------------------------------------- bodies without an end
@@ -44,7 +46,7 @@ def test_an_upgrade_that_passes_is_never_buffered() -> None:
     shadowed = ids(0, b"deny", policy=False)
     signal = Signal(request=Guard.ALLOW, response=Guard.WAIVED)
     assert stage.replies == [
-        Continue(REQUEST, Part.HEADERS, WHOLE + shadowed, signal, waive_bodies=True),
+        Continue(REQUEST, Part.HEADERS, WHOLE + shadowed, signal, waiver=Waiver.BOTH),
         Continue(
             RESPONSE,
             Part.HEADERS,
@@ -61,7 +63,7 @@ def test_an_event_stream_that_passes_is_never_buffered() -> None:
         Part.HEADERS,
         ids(1, b"deny", policy=False),
         Signal(response=Guard.WAIVED),
-        waive_bodies=True,
+        waiver=Waiver.BOTH,
     )
 
 

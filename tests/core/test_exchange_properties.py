@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 
-from core.stage import JSON_TYPE, REQUEST, RESPONSE, Stage, request_body, request_headers, says
+from core.stage import (
+    AT_HEADERS,
+    AT_REQUEST,
+    AT_RESPONSE,
+    JSON_TYPE,
+    REQUEST,
+    RESPONSE,
+    Stage,
+    request_body,
+    request_headers,
+    says,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +25,7 @@ from extproc.core.engine import Evaluation, Question
 from extproc.core.events import Body, Continue, Direction, Event, Guard, Headers, ImmediateResponse, Trailers
 from extproc.core.headers import HeaderMap
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims
 from extproc.core.rules import Limits, Mode, Rules, StateAnswer
 from extproc.core.state import Phase
@@ -104,6 +116,8 @@ _RESULTS = [
 _RESULTS += [b'{"allowed":true,"headers":{"x-extproc-team":"a"},"response_headers_to_add":{"x-extproc-b":["c","d"]}}']
 _RESULTS += [b'{"allowed":true,"headers":{"x-user":"a"}}', b'{"allowed":true,"query_parameters_to_set":{"a":"b"}}']
 _RESULTS += [b'{"allowed":true,"dynamic_metadata":{"request":"allow"}}', b'{"allowed":1}', b'{"allowed":true,"odd":1}']
+_RESULTS += [b'{"allowed":true,"inspect":{"%b_body":false}}' % way for way in (b"request", b"response")]
+_RESULTS += [b'{"allowed":true,"inspect":{"request_body":false,"response_body":false}}'] * 2
 _ERRORS = [EngineTimeout("late"), EngineError("broken"), Overloaded("full")]
 
 
@@ -131,20 +145,24 @@ _fates = st.builds(
 )
 
 
-def _rules(mode: Mode, *, waived: bool, evaluate: bool) -> Rules:
-    """A configuration: whether nobody judges responses, and whether the policy is shown what cannot be seen whole."""
+def _rules(mode: Mode, *, waived: bool, evaluate: bool, headers: bool) -> Rules:
+    """A configuration.
+
+    Whether nobody judges responses, whether the policy is shown what cannot be seen whole, whether it is asked about
+    the headers alone.
+    """
     states: dict[State, StateAnswer] = dict.fromkeys(State, "evaluate")
     return Rules(
         mode=mode,
         request=LIMITS,
         response=LIMITS,
-        entrypoints={REQUEST: "a/b", RESPONSE: None if waived else "a/c"},
+        entrypoints={AT_HEADERS: "a/h" if headers else None, AT_REQUEST: "a/b", AT_RESPONSE: None if waived else "a/c"},
         states={REQUEST: states, RESPONSE: states} if evaluate else Rules().states,
         compatibility_bodies=evaluate,
     )
 
 
-_ruleses = st.builds(_rules, st.sampled_from(Mode), waived=st.booleans(), evaluate=st.booleans())
+_ruleses = st.builds(_rules, st.sampled_from(Mode), waived=st.booleans(), evaluate=st.booleans(), headers=st.booleans())
 
 
 def _play(stage: Stage, events: list[Event | ProtocolError]) -> None:
@@ -185,6 +203,7 @@ def _check_replies(stage: Stage) -> None:
             isinstance(reply, Continue) and reply.signal.response is Guard.ALLOW
         ):
             claims = written[ids["x-extproc-receipt-id"]]
+            assert claims.phase.value == ("request" if reply.signal.request is Guard.ALLOW else "response")
             assert claims.mode is not Mode.ENFORCE or claims.outcome.value == "allow"
         if isinstance(reply, ImmediateResponse) and stage.rules.mode is not Mode.ENFORCE:
             assert reply.details in {"protocol_error", "evidence_unwritable"}
@@ -196,7 +215,7 @@ def _check_log(log: list[Claims]) -> None:
     assert broken in ([], log[-1:])
     points = Counter(claims.phase for claims in log if claims.reasons != ("protocol_error",))
     assert set(points.values()) <= {1}
-    assert [claims.phase for claims in log] == sorted((claims.phase for claims in log), key=list(Direction).index)
+    assert [claims.phase for claims in log] == sorted((claims.phase for claims in log), key=list(Point).index)
 
 
 # ---------------------------------------------------------------- a message out of order

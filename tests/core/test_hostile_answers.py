@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from core.stage import REQUEST
+from core.stage import AT_REQUEST
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ SECRET = "s3cr3t"  # noqa: S105 - a value that no message may hold
 
 def _refusal(result: bytes) -> str:
     with pytest.raises(InvalidDecision) as refused:
-        parse_decision(result, REQUEST, ANYTHING)
+        parse_decision(result, AT_REQUEST, ANYTHING)
     return str(refused.value)
 
 
@@ -67,7 +67,7 @@ def test_only_a_boolean_allows(value: str) -> None:
     assert _refusal(f'{{"allowed":{value}}}'.encode()) == "'allowed': bool_type"
 
 
-@pytest.mark.parametrize("name", ["alowed", "allow", "patch", "inspect", "ALLOWED", "allowed ", "", "httpStatus"])
+@pytest.mark.parametrize("name", ["alowed", "allow", "patch", "Inspect", "ALLOWED", "allowed ", "", "httpStatus"])
 def test_an_unknown_key_never_opens_the_gate(name: str) -> None:
     place = name or "the result"
     assert _refusal(json.dumps({"allowed": True, name: SECRET}).encode()) == f"{place!r}: extra_forbidden"
@@ -128,7 +128,7 @@ def test_a_name_twice_is_no_decision(result: bytes) -> None:
 
 
 def test_an_answer_may_be_sixteen_levels_deep_and_no_deeper() -> None:
-    assert parse_decision(_nested(15), REQUEST, ANYTHING).allowed
+    assert parse_decision(_nested(15), AT_REQUEST, ANYTHING).allowed
     for levels in (16, 200, 1_000):
         assert _refusal(_nested(levels)) == "the result: nested too deeply"
     assert _refusal(_nested(2_000)) == "the result: no JSON text"
@@ -152,7 +152,7 @@ def test_a_number_that_no_reader_can_hold_is_no_decision(number: str, message: s
 def test_a_huge_text_is_only_a_huge_text() -> None:
     huge = "x" * (1 << 20)
     result = {"allowed": False, "body": huge, "reasons": [{"code": huge}], "labels": {huge: huge}}
-    decision = parse_decision(json.dumps(result).encode(), REQUEST, ANYTHING)
+    decision = parse_decision(json.dumps(result).encode(), AT_REQUEST, ANYTHING)
     assert (decision.message, decision.reasons, decision.labels) == (huge, (huge,), {huge: huge})
 
 
@@ -183,7 +183,7 @@ def test_a_name_that_is_no_header_name_is_refused(name: str, key: str) -> None:
     wish = [name] if key == "request_headers_to_remove" else {name: SECRET}
     way = "response" if key == "response_headers_to_add" else "request"
     with pytest.raises(MutationRefused) as refused:
-        parse_decision(json.dumps({"allowed": True, key: wish}).encode(), REQUEST, ANYTHING)
+        parse_decision(json.dumps({"allowed": True, key: wish}).encode(), AT_REQUEST, ANYTHING)
     assert str(refused.value) == f"{way} header {name!r}: not a valid header name or value"
 
 
@@ -191,25 +191,25 @@ def test_a_name_that_is_no_header_name_is_refused(name: str, key: str) -> None:
 def test_a_value_with_a_control_character_is_refused(character: str) -> None:
     result = json.dumps({"allowed": True, "headers": {"x-a": f"{SECRET}{character}b"}}).encode()
     with pytest.raises(MutationRefused) as refused:
-        parse_decision(result, REQUEST, ANYTHING)
+        parse_decision(result, AT_REQUEST, ANYTHING)
     assert str(refused.value) == "request header 'x-a': not a valid header name or value"
 
 
 @pytest.mark.parametrize("value", ["", " a ", "a\tb", "é", "\U0001f512", "\x80", '"a"', "x" * (1 << 20)])
 def test_a_value_of_any_other_text_is_sent_as_utf8(value: str) -> None:
     result = json.dumps({"allowed": True, "headers": {"x-a": value}}).encode()
-    assert parse_decision(result, REQUEST, ANYTHING).request.set == (("x-a", value.encode()),)
+    assert parse_decision(result, AT_REQUEST, ANYTHING).request.set == (("x-a", value.encode()),)
 
 
 def test_an_upper_case_name_is_the_same_name() -> None:
     result = b'{"allowed":true,"headers":{"X-A":"1","x-a":"2"}}'
-    request = parse_decision(result, REQUEST, ANYTHING).request
+    request = parse_decision(result, AT_REQUEST, ANYTHING).request
     assert (request.set, request.append) == ((("x-a", b"1"),), (("x-a", b"2"),))
 
 
 def test_a_long_name_is_quoted_with_measure() -> None:
     with pytest.raises(MutationRefused) as refused:
-        parse_decision(json.dumps({"allowed": True, "headers": {"é" * 1_000: "a"}}).encode(), REQUEST, ANYTHING)
+        parse_decision(json.dumps({"allowed": True, "headers": {"é" * 1_000: "a"}}).encode(), AT_REQUEST, ANYTHING)
     assert str(refused.value) == f"request header {'é' * 64!r}: not a valid header name or value"
 
 
@@ -226,7 +226,7 @@ _JSON = st.recursive(
 @given(_JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=12))
 def test_whatever_the_answer_it_is_a_decision_or_an_error_of_ours(result: bytes) -> None:
     try:
-        decision = parse_decision(result, REQUEST, ANYTHING)
+        decision = parse_decision(result, AT_REQUEST, ANYTHING)
     except ExtProcError:
         return
     assert isinstance(decision, Decision)

@@ -13,6 +13,7 @@ from extproc.core.half import Half
 from extproc.core.headers import HeaderMap
 from extproc.core.input import document, joined, show_request
 from extproc.core.inspection import Inspection, State
+from extproc.core.point import Point
 
 PATH = b"/orders/a%2Fb?dry=1&dry=%zz&x"
 HEAD = Headers(
@@ -49,7 +50,8 @@ TEXT_SEEN = Inspection(State.COMPLETE, "text/plain", "utf-8", (), 2, 2, "d", tex
 
 def _document(request: Half, response: Half | None = None, *, compatibility_bodies: bool = False) -> bytes:
     shown = show_request(request.head)
-    return document(shown, request, response, compatibility_bodies=compatibility_bodies)
+    point = Point.REQUEST if response is None else Point.RESPONSE
+    return document(point, shown, request, response, compatibility_bodies=compatibility_bodies)
 
 
 def _http(inspection: Inspection, *, compatibility_bodies: bool = False) -> dict[str, JSON]:

@@ -11,6 +11,7 @@ from extproc.core.canonical import canonical
 from extproc.core.engine import PolicyIdentity
 from extproc.core.events import JSON, Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import (
     MAX_BYTES,
     Claims,
@@ -47,7 +48,7 @@ POLICY = PolicyFacts(
     result_digest=DIGEST,
 )
 DENIAL = Claims(
-    phase=Direction.REQUEST,
+    phase=Point.REQUEST,
     outcome=Outcome.DENY,
     mode=Mode.ENFORCE,
     status=403,
@@ -137,7 +138,7 @@ def test_a_receipt_states_the_whole_verdict() -> None:
 
 def test_what_is_absent_is_left_out() -> None:
     nothing = RequestFacts("", "", "", "", "", "", "", "", 0, State.NOT_SENT)
-    claims = Claims(Direction.REQUEST, Outcome.ERROR, Mode.OFF, None, (), nothing)
+    claims = Claims(Point.REQUEST, Outcome.ERROR, Mode.OFF, None, (), nothing)
     stamp = replace(STAMP, seq=0, prev="")
     assert json.loads(canonical(claims, stamp, pseudonym)) == {
         "v": 1,
@@ -158,7 +159,7 @@ def test_what_is_absent_is_left_out() -> None:
 def test_a_response_receipt_names_its_parent() -> None:
     response = ResponseFacts(200, DIGEST, 5, State.COMPLETE)
     claims = Claims(
-        Direction.RESPONSE, Outcome.ALLOW, Mode.SHADOW, None, (), REQUEST, response=response, parent_receipt=PARENT
+        Point.RESPONSE, Outcome.ALLOW, Mode.SHADOW, None, (), REQUEST, response=response, parent_receipt=PARENT
     )
     stated = document(claims)
     assert (stated["parent_receipt"], stated["phase"]) == (PARENT, "response")
@@ -181,6 +182,11 @@ def test_more_than_eight_reasons_become_eight_and_a_digest() -> None:
         "reasons": [*reasons[:8]],
         "reasons_digest": digest([[reason] for reason in reasons]),
     }
+
+
+def test_waived_bodies_are_named_in_a_fixed_order() -> None:
+    stated = document(replace(DENIAL, phase=Point.HEADERS, waives=frozenset(Direction)))
+    assert (stated["phase"], stated["decision"]["waives"]) == ("headers", ["request", "response"])
 
 
 def test_a_reason_past_64_bytes_is_cut_and_marked() -> None:
@@ -223,7 +229,7 @@ def test_a_label_name_is_escaped_to_ascii() -> None:
 def test_a_large_response_receipt_leaves_to_its_parent_what_that_states() -> None:
     claims = replace(
         DENIAL,
-        phase=Direction.RESPONSE,
+        phase=Point.RESPONSE,
         response=ResponseFacts(200, DIGEST, 5, State.COMPLETE),
         parent_receipt=PARENT,
         mutations=DENIAL.mutations * 3,
@@ -304,7 +310,7 @@ requests = st.builds(
 )
 claims_of_any_kind = st.builds(
     Claims,
-    phase=st.sampled_from(Direction),
+    phase=st.sampled_from(Point),
     outcome=st.sampled_from(Outcome),
     mode=st.sampled_from(Mode),
     status=st.none() | naturals,
@@ -344,7 +350,7 @@ def test_the_largest_receipt_fits() -> None:
     """Every member there is, each at its greatest length and none of them short enough for an earlier step."""
     long, large = "x" * 10_000, 2**70
     claims = Claims(
-        phase=Direction.RESPONSE,
+        phase=Point.RESPONSE,
         outcome=Outcome.ALLOW,
         mode=Mode.ENFORCE,
         status=large,

@@ -2,7 +2,7 @@ import pytest
 from core.stage import REQUEST, RESPONSE
 
 from extproc.core.events import Direction
-from extproc.core.inspection import VISIBLE, State
+from extproc.core.inspection import BY_NAME, VISIBLE, State
 from extproc.core.rules import Blocking, Limits, Mutations, Rules
 from extproc.errors import Answer
 
@@ -41,6 +41,6 @@ def test_each_direction_has_its_limits() -> None:
 
 def test_every_state_that_a_policy_cannot_see_has_an_answer_by_default() -> None:
     answers = Rules().states
-    assert set(answers[REQUEST]) == set(State) - VISIBLE - {State.PARTIAL}
-    assert set(answers[RESPONSE]) == set(State) - VISIBLE - {State.UPGRADE}
+    assert set(answers[REQUEST]) == set(State) - VISIBLE - BY_NAME - {State.PARTIAL, State.STREAM}
+    assert set(answers[RESPONSE]) == set(State) - VISIBLE - BY_NAME - {State.UPGRADE}
     assert all(isinstance(answer, int) and 400 <= answer < 500 for way in Direction for answer in answers[way].values())

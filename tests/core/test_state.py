@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from core.stage import (
-    REQUEST,
-    RESPONSE,
+    AT_REQUEST,
+    AT_RESPONSE,
     Stage,
     raises,
     request_body,
@@ -109,7 +109,7 @@ def test_a_message_that_is_none_ends_the_exchange_in_every_phase_and_mode(phase:
         stage = Stage(Rules(mode=mode)).play(*(EVENTS[message] for message in PATHS[phase]))
         stage.refused(ProtocolError("not a ProcessingRequest"))
         assert (stage.replies[-1].details, _phase(stage)) == ("protocol_error", Phase.ENDED)
-        assert stage.log[-1].phase is (REQUEST if len(stage.log) == 1 else RESPONSE)
+        assert stage.log[-1].phase is (AT_REQUEST if len(stage.log) == 1 else AT_RESPONSE)
 
 
 # ---------------------------------------------------------------- the page shows the table

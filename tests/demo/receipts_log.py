@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extproc.core.engine import PolicyIdentity
-from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome, PolicyFacts, RequestFacts, SignedReceipt
 from extproc.core.rules import Mode
 from extproc.evidence.keys import KeyRing
@@ -18,7 +18,7 @@ _REQUEST = RequestFacts("r1", "POST", "shop.example", "/orders", "", "", "", "",
 _POLICY = PolicyFacts(
     "extproc/request/decision", PolicyIdentity("embedded", "1.0", "", "aa", "bb"), "", "cc" * 32, "dd" * 32
 )
-ALLOW = Claims(Direction.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), _REQUEST, policy=_POLICY)
+ALLOW = Claims(Point.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), _REQUEST, policy=_POLICY)
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,5 @@ class Log:
     def exchange(self, outcome: Outcome = Outcome.ALLOW, *reasons: str) -> tuple[SignedReceipt, SignedReceipt]:
         """The receipts of an allowed request and of its response."""
         request = self.record(ALLOW)
-        claims = replace(ALLOW, phase=Direction.RESPONSE, outcome=outcome, reasons=reasons)
+        claims = replace(ALLOW, phase=Point.RESPONSE, outcome=outcome, reasons=reasons)
         return request, self.record(replace(claims, parent_receipt=request.receipt_id))

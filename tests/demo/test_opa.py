@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from extproc.core.engine import PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.demo.opa import opa_binary, running_opa
 from extproc.engines.opa import OpaEngine
 from extproc.engines.sources import load
 from extproc.errors import StartupError
 
-ENTRYPOINTS = {Direction.REQUEST: "extproc/request/decision"}
+ENTRYPOINTS = {Point.REQUEST: "extproc/request/decision"}
 REQUEST = "package extproc.request\n\nimport data.shared\n\ndecision := [shared.answer, data.deep.er.limit]\n"
 
 
@@ -44,7 +44,7 @@ def test_a_folder_is_loaded_as_the_embedded_engine_loads_it_and_watched(policies
         async with AsyncExitStack() as stack:
             engine = await engine_on(stack, policies, changes)
             old = load([policies], {})
-            evaluation = await asyncio.wrap_future(engine.decide(Question(Direction.REQUEST, b"{}"), 5))
+            evaluation = await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))
             assert (evaluation.result, evaluation.policy) == (
                 b"[42,7]",
                 PolicyIdentity("opa", "1.22.2", "r1", old.policy_digest, ""),
@@ -53,7 +53,7 @@ def test_a_folder_is_loaded_as_the_embedded_engine_loads_it_and_watched(policies
             new = load([policies], {})
             while (await changes.get()).policy_digest != new.policy_digest:
                 pass
-            evaluation = await asyncio.wrap_future(engine.decide(Question(Direction.REQUEST, b"{}"), 5))
+            evaluation = await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))
             assert (evaluation.result, evaluation.policy.policy_digest) == (b"[43,7]", new.policy_digest)
 
     asyncio.run(scenario())

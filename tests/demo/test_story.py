@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from demo.receipts_log import Log
 
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.core.receipt import Outcome
 from extproc.demo.proof import Evidence
 from extproc.demo.story import STORY, Exchange, Expected, Observed, differences
@@ -57,7 +57,7 @@ def test_another_request_at_the_upstream_than_was_sent_is_named(observed: Observ
 
 
 def test_a_verdict_of_another_reason_or_phase_is_named(observed: Observed) -> None:
-    expected = replace(LEAK.expected, reason="", phase=Direction.REQUEST, reaches_upstream=False)
+    expected = replace(LEAK.expected, reason="", phase=Point.REQUEST, reaches_upstream=False)
 
     assert differences(replace(LEAK, expected=expected), observed) == (
         "the upstream saw it",

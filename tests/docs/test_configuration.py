@@ -39,7 +39,7 @@ def test_every_variable_of_the_examples_is_read(page: Page, monkeypatch: pytest.
     assert settings.policy.data == {"limits": {"orders": 10}}
 
 
-@pytest.mark.parametrize("key", ["tls", "policy.contract", "policy.challenger", "policy.points.headers"])
+@pytest.mark.parametrize("key", ["tls", "policy.contract", "policy.challenger"])
 def test_a_planned_key_is_named_and_does_not_exist(page: Page, key: str) -> None:
     assert f"`{key}`" in page.text
     assert key not in dict(defaults(Settings))

@@ -18,10 +18,10 @@ from extproc.telemetry.spans import receipt_span
 PAGE = "receipts.md"
 MORE = {
     "decision": {
-        "challenger": "c",
         "labels": {"<name>": "l"},
         "mutations": [{"op": "set", "name": "x-a", "digest": "d"}],
         "verdict": "error",
+        "waives": ["request"],
     },
     "policy": {"decision_id": "d", "revision": "r"},
     "request": {"principal_hmac": "p"},

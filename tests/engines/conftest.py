@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from extproc.core.engine import PolicyEngine, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.sources import PolicySet, load
 from extproc.errors import EngineError, EngineTimeout, ExchangeError
 
@@ -89,7 +89,7 @@ def engine_case(request: pytest.FixtureRequest, policies: Callable[[str], Policy
     case: EngineCase = request.param
 
     async def check(running: Running) -> None:
-        question = Question(Direction.REQUEST, case.input)
+        question = Question(Point.REQUEST, case.input)
         async with running(policies(f"package extproc.request\n\n{case.rules}\n")) as engine:
             future = asyncio.wrap_future(engine.decide(question, case.deadline_s))
             if isinstance(case.expected, type):

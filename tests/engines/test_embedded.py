@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines import library
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.sources import PolicySet
@@ -18,7 +18,7 @@ from extproc.errors import EngineError, EngineTimeout, Overloaded, PolicyLoadErr
 
 Policies = Callable[[str], PolicySet]
 Running = Callable[[PolicySet], AbstractAsyncContextManager[EmbeddedEngine]]
-ENTRYPOINTS = {Direction.REQUEST: "extproc/request/decision", Direction.RESPONSE: None}
+ENTRYPOINTS = {Point.REQUEST: "extproc/request/decision", Point.RESPONSE: None}
 BOMB = "[1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]"
 SIMPLE = "package extproc.request\n\ndecision := input.answer\n"
 BOMB_OR_ANSWER = f"package extproc.request\n\ndecision := {BOMB} if input.bomb\n\ndecision := true if not input.bomb\n"
@@ -36,7 +36,7 @@ async def result(future: Future[Evaluation]) -> bytes | None:
 
 
 def ask(text: bytes) -> Question:
-    return Question(Direction.REQUEST, text)
+    return Question(Point.REQUEST, text)
 
 
 @asynccontextmanager
@@ -220,7 +220,7 @@ def test_an_entrypoint_that_no_policy_defines_does_not_load(policies: Policies) 
 def test_a_point_without_an_entrypoint_is_an_error(policies: Policies) -> None:
     async def scenario() -> None:
         async with running(policies(SIMPLE)) as engine:
-            error = await outcome(engine.decide(Question(Direction.RESPONSE, b"{}"), 5))
+            error = await outcome(engine.decide(Question(Point.RESPONSE, b"{}"), 5))
             assert (type(error), str(error)) == (EngineError, "no entrypoint is configured for the response point")
 
     asyncio.run(scenario())

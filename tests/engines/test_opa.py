@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.demo.opa import running_opa
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.opa import OpaEngine
@@ -22,14 +22,14 @@ from extproc.errors import (
 
 Policies = Callable[[str], PolicySet]
 Running = Callable[[PolicySet], AbstractAsyncContextManager[PolicyEngine]]
-ENTRYPOINTS = {Direction.REQUEST: "extproc/request/decision", Direction.RESPONSE: None}
+ENTRYPOINTS = {Point.REQUEST: "extproc/request/decision", Point.RESPONSE: None}
 SIMPLE = "package extproc.request\n\ndecision := input.answer\n"
 BOMB = "[1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]"
 BOMB_OR_ANSWER = f"package extproc.request\n\ndecision := {BOMB} if input.bomb\n\ndecision := true if not input.bomb\n"
 
 
 def ask(text: bytes) -> Question:
-    return Question(Direction.REQUEST, text)
+    return Question(Point.REQUEST, text)
 
 
 async def decide(engine: PolicyEngine, text: bytes, deadline_s: float = 5.0) -> Evaluation:
@@ -157,7 +157,7 @@ def test_an_input_that_is_no_json_is_an_error(running: Running, policies: Polici
 def test_a_point_without_an_entrypoint_is_an_error(running: Running, policies: Policies) -> None:
     async def scenario() -> None:
         async with running(policies(SIMPLE)) as engine:
-            error = engine.decide(Question(Direction.RESPONSE, b"{}"), 5).exception(0)
+            error = engine.decide(Question(Point.RESPONSE, b"{}"), 5).exception(0)
             assert (type(error), str(error)) == (EngineError, "no entrypoint is configured for the response point")
 
     asyncio.run(scenario())
@@ -233,4 +233,4 @@ def test_a_url_that_the_client_cannot_reach_is_a_configuration_error(url: str) -
 @pytest.mark.parametrize("path", ["", "a//b", "a/../b", "a/b?explain=full", "a/b%2f", "a/1", "a.b", "ä/b", "a/b\n"])
 def test_an_entrypoint_is_identifiers_and_nothing_else(path: str) -> None:
     with pytest.raises(ConfigurationError, match=r"must be a path such as extproc/request/decision$"):
-        asyncio.run(OpaEngine.connect(url="http://a", entrypoints={Direction.REQUEST: path}, on_change=print))
+        asyncio.run(OpaEngine.connect(url="http://a", entrypoints={Point.REQUEST: path}, on_change=print))

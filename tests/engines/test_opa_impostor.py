@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.opa import ANSWER_BYTES, IN_FLIGHT, OpaEngine
 from extproc.errors import EngineError, EngineTimeout, ExchangeError, Overloaded, PolicyLoadError
 
-ENTRYPOINTS = {Direction.REQUEST: "extproc/request/decision"}
-QUESTION = Question(Direction.REQUEST, b"{}")
+ENTRYPOINTS = {Point.REQUEST: "extproc/request/decision"}
+QUESTION = Question(Point.REQUEST, b"{}")
 
 
 async def decide(engine: PolicyEngine, deadline_s: float = 5.0) -> Evaluation:

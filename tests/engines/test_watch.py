@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from extproc.core.engine import PolicyIdentity, Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.sources import load
 from extproc.engines.watch import watch
@@ -27,14 +27,14 @@ def put(file: Path, text: str) -> None:
 
 
 async def answer(engine: EmbeddedEngine) -> bytes | None:
-    return (await asyncio.wrap_future(engine.decide(Question(Direction.REQUEST, b"{}"), 5))).result
+    return (await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))).result
 
 
 @asynccontextmanager
 async def watched(path: Path, file: Path) -> AsyncIterator[tuple[EmbeddedEngine, Outcomes]]:
     """An engine on `path`, and what its watcher reports from when it is known to be up."""
     outcomes = Outcomes()
-    entrypoints = {Direction.REQUEST: "extproc/request/decision"}
+    entrypoints = {Point.REQUEST: "extproc/request/decision"}
     engine = EmbeddedEngine(policies=load([path], {}), entrypoints=entrypoints, threads=1)
     task = asyncio.create_task(watch(engine=engine, paths=[path], data={}, on_outcome=outcomes.put_nowait))
     try:

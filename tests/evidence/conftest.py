@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Issuer, Outcome, RequestFacts
 from extproc.core.rules import Mode
 from extproc.evidence.keys import KeyRing, Signer, create_signer, pseudonym
@@ -21,7 +21,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture
 def claims() -> Claims:
     request = RequestFacts("r1", "GET", "shop.example", "/a", "", "", "", "", 0, State.EMPTY)
-    return Claims(Direction.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), request)
+    return Claims(Point.REQUEST, Outcome.ALLOW, Mode.ENFORCE, None, (), request)
 
 
 @pytest.fixture(scope="session")

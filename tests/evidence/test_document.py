@@ -3,7 +3,8 @@ from collections.abc import Callable
 
 import pytest
 
-from extproc.core.events import JSON, Direction
+from extproc.core.events import JSON
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome
 from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
@@ -21,7 +22,7 @@ def test_a_payload_is_read_back(payload: bytes, signer: Signer) -> None:
     assert parse_payload(payload) == Statement(
         receipt_id="0199c2f0-0000-7000-8000-000000000001",
         issued_at="2026-01-02T03:04:05.000000Z",
-        phase=Direction.REQUEST,
+        phase=Point.REQUEST,
         verdict=Outcome.ALLOW,
         kid=signer.kid,
         origin="gateway-w0-1",

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from extproc.config import Settings
 from extproc.istio.gateway import Gateway, TcpAddress, UnixAddress
 from extproc.istio.mapping import gateway_of, worker_addresses
@@ -36,7 +38,26 @@ def test_a_gateway_is_what_the_settings_say() -> None:
         path=True,
         mode="shadow",
         response_point=False,
+        waivers=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "possible"),
+    [
+        ({"policy": {"paths": ["p"]}}, False),
+        ({"policy": {"paths": ["p"], "mode": "off"}}, True),
+        ({"policy": {"paths": ["p"], "points": {"headers": "a/b"}}}, True),
+        ({"policy": {"paths": ["p"]}, "inspection": {"states": {"request": {"upgrade": "evaluate"}}}}, True),
+        ({"policy": {"paths": ["p"]}, "inspection": {"states": {"response": {"stream": "evaluate"}}}}, True),
+        ({"policy": {"paths": ["p"]}, "inspection": {"states": {"response": {"partial": "evaluate"}}}}, False),
+    ],
+)
+def test_a_body_can_pass_unseen_only_where_the_configuration_lets_somebody_say_so(
+    section: dict[str, object], *, possible: bool
+) -> None:
+    settings = Settings.model_validate(section)
+    assert gateway_of(settings, LISTEN, UPSTREAM, ADMIN, otlp=None).waivers is possible
 
 
 def test_workers_on_a_socket_have_a_suffix_each() -> None:

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
 
 import pytest
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
@@ -70,29 +69,26 @@ def test_a_request_only_profile_sends_of_the_response_its_headers(gateway: Gatew
     )
 
 
-def test_no_override_is_possible_while_enforcing(gateway: Gateway) -> None:
+def test_no_override_is_possible_where_no_body_can_be_waived(gateway: Gateway) -> None:
     config = config_of(gateway)
 
     assert (config.allow_mode_override, config.allowed_override_modes) == (False, [])
 
 
-@pytest.mark.parametrize("mode", ["shadow", "off"])
-def test_only_the_override_that_the_server_sends_is_possible_otherwise(
-    gateway: Gateway, mode: Literal["shadow", "off"]
-) -> None:
-    config = config_of(replace(gateway, mode=mode))
+def test_only_the_overrides_that_the_server_sends_are_possible_otherwise(gateway: Gateway) -> None:
+    config = config_of(replace(gateway, waivers=True))
 
     assert config.allow_mode_override
-    assert config.allowed_override_modes == [
-        ProcessingMode(
-            request_header_mode=SEND,
-            request_body_mode=NONE,
-            request_trailer_mode=SKIP,
-            response_header_mode=SEND,
-            response_body_mode=NONE,
-            response_trailer_mode=SKIP,
-        )
-    ]
+    both, request = config.allowed_override_modes
+    assert both == ProcessingMode(
+        request_header_mode=SEND,
+        request_body_mode=NONE,
+        request_trailer_mode=SKIP,
+        response_header_mode=SEND,
+        response_body_mode=NONE,
+        response_trailer_mode=SKIP,
+    )
+    assert request == replace(both, response_body_mode=BUFFERED, response_trailer_mode=SEND)
 
 
 def test_the_processor_reads_the_jwt_and_writes_only_its_own_namespace(gateway: Gateway) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from extproc.core.engine import PolicyIdentity
-from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Issuer, Outcome, PolicyFacts, RequestFacts, SignedReceipt
 from extproc.core.rules import Mode
 from extproc.demo.collector import Collector
@@ -27,7 +27,7 @@ from extproc.telemetry.otlp_messages import Span
 ISSUED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REQUEST = RequestFacts("r", "GET", "shop.example", "/a", "shop", "alice", "192.0.2.1", "", 0, State.EMPTY)
 CLAIMS = Claims(
-    phase=Direction.REQUEST,
+    phase=Point.REQUEST,
     outcome=Outcome.DENY,
     mode=Mode.ENFORCE,
     status=403,

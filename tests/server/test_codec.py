@@ -10,7 +10,18 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
-from extproc.core.events import Body, Continue, Direction, Guard, Headers, ImmediateResponse, Part, Signal, Trailers
+from extproc.core.events import (
+    Body,
+    Continue,
+    Direction,
+    Guard,
+    Headers,
+    ImmediateResponse,
+    Part,
+    Signal,
+    Trailers,
+    Waiver,
+)
 from extproc.core.headers import HeaderMap, HeaderMutation
 from extproc.errors import ProtocolError
 from extproc.server.codec import decode, encode
@@ -134,7 +145,7 @@ def test_mutations_signal_and_waiver() -> None:
         signal=Signal(
             request=Guard.ALLOW, response=Guard.WAIVED, policy={"team": "a", "n": 1, "deep": {"l": [True, None]}}
         ),
-        waive_bodies=True,
+        waiver=Waiver.BOTH,
     )
     response = ProcessingResponse.FromString(encode(reply))
     mutation = response.request_headers.response.header_mutation

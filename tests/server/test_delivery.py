@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from server.bench import CLAIMS, ISSUED_AT, Bench, payloads, text
 
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.demo.collector import Conduct, PartialSuccess
 from extproc.errors import VerificationError
 from extproc.evidence.cursor import segments
@@ -189,7 +189,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(bench: Bench) -> None:
 def test_the_response_span_links_to_the_request_span(bench: Bench) -> None:
     ledger = bench.ledger("w")
     request = ledger.record(CLAIMS)
-    ledger.record(replace(CLAIMS, phase=Direction.RESPONSE, parent_receipt=request.receipt_id))
+    ledger.record(replace(CLAIMS, phase=Point.RESPONSE, parent_receipt=request.receipt_id))
     bench.shipper().ship_once()
     first, second = bench.receiver.spans()
     assert list(second.links) == [Span.Link(trace_id=first.trace_id, span_id=first.span_id)]

@@ -5,6 +5,7 @@ import pytest
 from extproc.config import Settings
 from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.rules import Blocking, Limits, Mode, Mutations, Rules
 from extproc.istio.gateway import TcpAddress, UnixAddress, address_of
 from extproc.istio.mapping import worker_addresses
@@ -22,7 +23,7 @@ def test_default_settings_are_the_default_rules_but_for_the_headers_that_a_polic
 
 def test_every_setting_reaches_the_rules() -> None:
     given = settings(
-        policy={"paths": ["p"], "mode": "shadow", "points": {"request": "a/b", "response": None}},
+        policy={"paths": ["p"], "mode": "shadow", "points": {"headers": "a/h", "request": "a/b", "response": None}},
         blocking={"status": 451, "failure_status": 404, "message": "No", "format": "text"},
         inspection={
             "request_body_bytes": 2048,
@@ -41,7 +42,6 @@ def test_every_setting_reaches_the_rules() -> None:
         State.TYPE_MISMATCH: 415,
         State.NOT_SENT: 403,
         State.UPGRADE: 403,
-        State.STREAM: 403,
     }
     hidden = (State.OVER_LIMIT, State.UNDECODABLE, State.MALFORMED, State.TYPE_MISMATCH, State.NOT_SENT)
     response = dict.fromkeys(hidden, 451) | {State.PARTIAL: 416, State.STREAM: 499}
@@ -50,7 +50,7 @@ def test_every_setting_reaches_the_rules() -> None:
         request=Limits(2048, 8192),
         response=Limits(4096, 8192),
         states={Direction.REQUEST: request, Direction.RESPONSE: response},
-        entrypoints={Direction.REQUEST: "a/b", Direction.RESPONSE: None},
+        entrypoints={Point.HEADERS: "a/h", Point.REQUEST: "a/b", Point.RESPONSE: None},
         blocking=Blocking(451, 404, "No", "text"),
         mutations=Mutations(("a",), ("b*",), path=True),
         prefix="x-us-",

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from extproc.core.engine import PolicyIdentity
-from extproc.core.events import Direction
 from extproc.core.inspection import State
+from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome, PolicyFacts, RequestFacts
 from extproc.core.rules import Mode
 from extproc.telemetry.metrics import MAX_SERIES, forget, metrics, render
@@ -17,7 +17,7 @@ from extproc.telemetry.metrics import MAX_SERIES, forget, metrics, render
 REQUEST = RequestFacts("id", "GET", "a", "/", "r", "p", "s", "", 0, State.EMPTY)
 POLICY = PolicyFacts("e", PolicyIdentity("embedded", "1", "", "", ""), "", "", "")
 DENIAL = Claims(
-    phase=Direction.REQUEST,
+    phase=Point.REQUEST,
     outcome=Outcome.DENY,
     mode=Mode.ENFORCE,
     status=403,

@@ -107,6 +107,7 @@ class Inspection(Section):
     request_body_bytes: MessageBytes = 1 << 20
     response_body_bytes: MessageBytes = 1 << 20
     decoded_bytes: MessageBytes = 10 << 20
+    decoded_ratio: Whole = Field(default=200, ge=1, le=100_000)  # the default of Apache's DeflateInflateRatioLimit
     memory_bytes: Whole = Field(default=256 << 20, ge=1 << 20)
     compatibility_bodies: bool = False
     states: States = States()

@@ -2,8 +2,11 @@
 
 from hashlib import sha256
 from http import HTTPStatus
+from io import BytesIO
 
 from extproc.core import decoding
+from extproc.core.coding import DECODERS
+from extproc.core.coding.pieces import Decoder
 from extproc.core.decoding import media_type
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
@@ -12,16 +15,16 @@ from extproc.core.half import status_of
 from extproc.core.headers import HeaderMap
 from extproc.core.inspection import Inspection, State
 from extproc.core.rules import Limits
-from extproc.errors import BodyError, OverLimit, Overloaded, TypeMismatch, Undecodable
+from extproc.errors import BodyError, Malformed, OverLimit, Overloaded, TypeMismatch, Undecodable
 
 _IDENTITY = frozenset({(), ("identity",)})
 
 
 class MemoryBudget:
-    """Bytes of bodies that one worker holds for all of its exchanges together.
+    """Bytes of bodies that one worker holds for all of its exchanges together, on the wire or decoded.
 
-    It counts the wire bytes.  A parser's tree lives for the length of one call, one at a time in a worker, and may take
-    some 30 times its body's bytes.
+    What decoder and parser need beside them lives for the length of one call, one at a time in a worker: a window of at
+    most 16 MiB, and a tree that may take some 30 times its body's bytes.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -46,7 +49,10 @@ class MemoryBudget:
 
 
 class Reassembly:
-    """One direction's body, chunk by chunk.  Past the limit it holds nothing any more and only counts."""
+    """One direction's body, chunk by chunk.  Past the limit it holds nothing any more and only counts.
+
+    `size`, `over_limit` and `digest` are about the bytes on the wire, whatever is held.
+    """
 
     def __init__(self, limit_bytes: int, budget: MemoryBudget) -> None:
         """Hold `limit_bytes` at most, charged to the budget."""
@@ -55,6 +61,7 @@ class Reassembly:
         self._chunks: list[bytes] = []
         self._held = 0
         self._size = 0
+        self.decoded = False
 
     @property
     def size(self) -> int:
@@ -68,8 +75,8 @@ class Reassembly:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body in hexadecimal; empty where it is not held whole (over the limit, or released)."""
-        return sha256(self.data()).hexdigest() if self._held == self._size else ""
+        """SHA-256 in hexadecimal; empty where the bytes are not held (over the limit, decoded, or released)."""
+        return "" if self.decoded or self._held != self._size else sha256(self.data()).hexdigest()
 
     def feed(self, data: bytes) -> None:
         """Add a chunk, empty or not.  Raises Overloaded, and adds nothing, where the budget is full."""
@@ -86,6 +93,28 @@ class Reassembly:
         if len(self._chunks) > 1:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0] if self._chunks else b""
+
+    def decode(self, decoder: Decoder, limit_bytes: int) -> None:
+        """Undo a content coding: from now on the decoded bytes are held, and no longer those on the wire.
+
+        They are charged piece by piece.  Raises Undecodable and Overloaded, and nothing has changed then; raises
+        OverLimit beyond `limit_bytes`, and then nothing is held any more, as beyond the limit on the wire.
+        """
+        out = BytesIO()  # it hands its bytes over without a copy
+        try:
+            for piece in decoder(self.data()):
+                self._budget.charge(len(piece))
+                out.write(piece)
+                if out.tell() > limit_bytes:
+                    break
+        except (Undecodable, Overloaded):
+            self._budget.release(out.tell())
+            raise
+        self.release()
+        if out.tell() > limit_bytes:
+            self._budget.release(out.tell())
+            raise OverLimit("a content coding that unfolds to more than allowed")
+        self._chunks, self._held, self.decoded = [out.getvalue()], out.tell(), True
 
     def release(self) -> None:
         """Let go of the bytes and of their share of the budget; `size` and `over_limit` stay.  Repeatable."""
@@ -112,33 +141,30 @@ def state_from_headers(direction: Direction, headers: HeaderMap, status: int) ->
 
 
 def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
-    """What we know about a body of which every byte came, or none; never raises a BodyError.
+    """What we know about a body of which every byte came, or none; afterwards it is held decoded, where it can be.
 
-    The first that applies: `empty` (no byte), a state that the headers give, `over_limit`, `undecodable` by its
-    Content-Encoding (any but one `identity`), `type_mismatch` by an unreadable Content-Type, the parser's verdict.
+    The first that applies: `empty` (no byte), a state that the headers give, `over_limit` on the wire, `malformed` by a
+    Content-Length that is not the bytes' (RFC 9113 section 8.1.1), `undecodable` or `over_limit` by Content-Encoding,
+    `empty` again where that leaves nothing, `type_mismatch` by an unreadable Content-Type, the parser's verdict.
+
+    Never raises a BodyError, but Overloaded where the budget does not hold the decoded bytes.
     """
     media = media_type.declared(head.headers)
     shown = media or MediaType()
-    codings = _codings(head.headers)
-    decoded = Decoded()
-    if not body.size:
-        state = State.EMPTY
-    elif known := state_from_headers(head.direction, head.headers, status_of(head)):
-        state = known
-    else:
-        try:
-            decoded = _decoded(body, media, codings, limits)
-            state = decoded.state
-        except BodyError as error:
-            state = State(error.code)
+    codings, digest, decoded = _codings(head.headers), body.digest, Decoded()
+    try:
+        state, decoded = _judged(head, body, media, limits)
+    except BodyError as error:
+        state = State(error.code)
+    plain = body.decoded or codings in _IDENTITY
     return Inspection(
         state=state,
         media_type=shown.name,
         charset=shown.charset,
         encodings=codings,
         size=body.size,
-        decoded_size=0 if body.over_limit or codings not in _IDENTITY else body.size,
-        digest=body.digest,
+        decoded_size=len(body.data()) if plain else 0,
+        digest=digest,
         sniffed=decoded.sniffed,
         raw=body.data(),
         parsed=decoded.parsed,
@@ -160,18 +186,38 @@ def inspect_missing(head: Headers) -> Inspection:
     )
 
 
-def _decoded(body: Reassembly, media: MediaType | None, codings: tuple[str, ...], limits: Limits) -> Decoded:
+def _judged(head: Headers, body: Reassembly, media: MediaType | None, limits: Limits) -> tuple[State, Decoded]:
+    if not body.size:
+        return State.EMPTY, Decoded()
+    if known := state_from_headers(head.direction, head.headers, status_of(head)):
+        return known, Decoded()
     if body.over_limit:
         raise OverLimit("more bytes than allowed")
-    if codings not in _IDENTITY:
-        raise Undecodable("a content coding")
+    if head.headers.values("content-length") not in {(), (b"%d" % body.size,)}:
+        raise Malformed("a Content-Length that is not the body's")
+    _undo_coding(head.headers, body, limits)
+    if not body.data():
+        return State.EMPTY, Decoded()
     if media is None:
         raise TypeMismatch("no single media type")
-    return decoding.decode(body.data(), media, limits)
+    decoded = decoding.decode(body.data(), media, limits)
+    return decoded.state, decoded
+
+
+def _undo_coding(headers: HeaderMap, body: Reassembly, limits: Limits) -> None:
+    codings = _codings(headers)
+    if codings in _IDENTITY:
+        return
+    decoder = DECODERS.get(codings[0]) if len(codings) == 1 else None
+    if decoder is None:
+        raise Undecodable("no content coding that we undo, or several")
+    body.decode(decoder, limits.decoded(body.size))
 
 
 def _codings(headers: HeaderMap) -> tuple[str, ...]:
-    return tuple(value.decode("latin-1").lower() for value in _members(headers, "content-encoding"))
+    """Every member of Content-Encoding in lower case; only the whitespace of the grammar is no part of a name."""
+    members = [member.strip(b" \t") for value in headers.values("content-encoding") for member in value.split(b",")]
+    return tuple(member.decode("latin-1").lower() for member in members)
 
 
 def _is_upgrade(headers: HeaderMap) -> bool:

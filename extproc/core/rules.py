@@ -23,12 +23,20 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Byte limits of one body and the bounds of what a decoder will do (see core/decoding)."""
+    """Byte limits of one body and the bounds of what a decoder will do (see core/coding and core/decoding)."""
 
     body_bytes: int = 1 << 20
     decoded_bytes: int = 10 << 20
+    decoded_ratio: int = 200
     depth: int = 64
     fields: int = 10_000
+
+    def decoded(self, size: int) -> int:
+        """What a content coding of `size` bytes may unfold to.
+
+        As much as a plain body may have is no amplification; more has to be paid for with bytes on the wire.
+        """
+        return min(self.decoded_bytes, max(self.body_bytes, self.decoded_ratio * size))
 
 
 @dataclass(frozen=True, slots=True)

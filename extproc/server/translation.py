@@ -1,6 +1,7 @@
 """From Settings to the values that the core knows."""
 
 from extproc.config import Settings
+from extproc.config.settings import Inspection
 from extproc.core.events import Direction
 from extproc.core.inspection import State
 from extproc.core.point import Point
@@ -16,8 +17,8 @@ def rules_of(settings: Settings) -> Rules:
     }
     return Rules(
         mode=Mode(settings.policy.mode),
-        request=Limits(inspection.request_body_bytes, inspection.decoded_bytes),
-        response=Limits(inspection.response_body_bytes, inspection.decoded_bytes),
+        request=_limits(inspection, inspection.request_body_bytes),
+        response=_limits(inspection, inspection.response_body_bytes),
         states={Direction.REQUEST: {State(k): v for k, v in states.request}, Direction.RESPONSE: response},
         entrypoints={Point(name): path for name, path in settings.policy.points},
         blocking=Blocking(blocking.status, blocking.failure_status, blocking.message, blocking.format),
@@ -27,6 +28,10 @@ def rules_of(settings: Settings) -> Rules:
         prefix=settings.headers.prefix,
         compatibility_bodies=inspection.compatibility_bodies,
     )
+
+
+def _limits(inspection: Inspection, body_bytes: int) -> Limits:
+    return Limits(body_bytes, inspection.decoded_bytes, inspection.decoded_ratio)
 
 
 STREAMS = 1024

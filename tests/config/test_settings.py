@@ -39,6 +39,7 @@ _HEADER = {
     "['*-a']": "lower-case header name",
     "a": "a list",
 }
+_RATIO = _WHOLE | {"0": "greater than or equal to 1", "100001": "less than or equal to 100000"}
 _MEMORY = _WHOLE | {"1048575": "must be greater than or equal to 1048576"}
 _LEVELS = "must be 'debug', 'info', 'warning' or 'error'"
 _PATH = {"''": "must be a path", "[]": "must be a path"}
@@ -65,6 +66,7 @@ KEYS = (
     Key("inspection.request_body_bytes", 1 << 20, (1024, 256 << 20), _BODY),
     Key("inspection.response_body_bytes", 1 << 20, (1024, 256 << 20), _BODY),
     Key("inspection.decoded_bytes", 10 << 20, (1024, 256 << 20), _BODY),
+    Key("inspection.decoded_ratio", 200, (1, 100_000), _RATIO),
     Key("inspection.memory_bytes", 256 << 20, (1 << 20, 1 << 40), _MEMORY),
     Key("inspection.compatibility_bodies", default=False, good=(True,), bad={"2": "must be a valid boolean"}),
     *(

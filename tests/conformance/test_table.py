@@ -1,6 +1,7 @@
 """The table against an in-memory Envoy and against a real one: a difference between the two fails the build."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -91,6 +92,7 @@ def message_view(message: Message, wish: dict) -> dict:
         "detail": problem.get("detail"),
         "code": problem.get("code"),
         "text": (message.body or b"").decode(errors="replace"),
+        "base64": base64.b64encode(message.body or b"").decode(),
         "headers": {name: headers.get(name) for name in wish.get("headers", {})},
         "absent": [name for name in wish.get("absent", []) if name not in headers],
         "trailers": {name: dict(message.trailers).get(name) for name in wish.get("trailers", {})},

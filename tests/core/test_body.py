@@ -178,7 +178,7 @@ def test_a_body_of_no_byte_is_empty_whatever_its_headers_say() -> None:
 
 
 def test_a_body_over_the_limit_is_counted_and_not_shown() -> None:
-    plain = inspect(_headers(JSON), _body(b"abc", b"de", limit_bytes=4), LIMITS)
+    plain = inspect(_headers(JSON, ("content-length", b"3")), _body(b"abc", b"de", limit_bytes=4), LIMITS)
     coded = inspect(_headers(JSON, ("content-encoding", b"gzip")), _body(b"abc", b"de", limit_bytes=4), LIMITS)
     assert plain == Inspection(State.OVER_LIMIT, media_type="application/json", size=5)
     assert coded == Inspection(State.OVER_LIMIT, media_type="application/json", encodings=("gzip",), size=5)
@@ -187,8 +187,13 @@ def test_a_body_over_the_limit_is_counted_and_not_shown() -> None:
 @pytest.mark.parametrize(
     ("values", "codings"),
     [
-        ((b"gzip",), ("gzip",)),
+        ((b"compress",), ("compress",)),
         ((b"GZIP, br",), ("gzip", "br")),
+        ((b"gzip, identity",), ("gzip", "identity")),
+        ((b"gzip", b"gzip"), ("gzip", "gzip")),
+        ((b"gzip,",), ("gzip", "")),
+        ((b"gzip;q=1",), ("gzip;q=1",)),
+        ((b"\x0bgzip",), ("\x0bgzip",)),
         ((b"identity", b"identity"), ("identity", "identity")),
         ((b"identity, gzip",), ("identity", "gzip")),
         ((b"identity,",), ("identity", "")),
@@ -196,9 +201,7 @@ def test_a_body_over_the_limit_is_counted_and_not_shown() -> None:
         ((b"\xe9",), ("é",)),
     ],
 )
-def test_every_content_coding_but_one_identity_is_undecodable(
-    values: tuple[bytes, ...], codings: tuple[str, ...]
-) -> None:
+def test_all_but_one_coding_that_we_undo_is_undecodable(values: tuple[bytes, ...], codings: tuple[str, ...]) -> None:
     head = _headers(JSON, *(("content-encoding", value) for value in values))
     expected = Inspection(
         State.UNDECODABLE, media_type="application/json", encodings=codings, size=2, digest=_digest(b"{}"), raw=b"{}"
@@ -209,6 +212,22 @@ def test_every_content_coding_but_one_identity_is_undecodable(
 def test_identity_is_no_coding() -> None:
     seen = inspect(_headers(JSON, ("content-encoding", b"Identity")), _body(b"{}"), LIMITS)
     assert (seen.state, seen.encodings, seen.decoded_size) == (State.COMPLETE, ("identity",), 2)
+
+
+@pytest.mark.parametrize("lengths", [(b"1",), (b"3",), (b"02",), (b"2", b"2"), (b"2, 2",), (b"x",), (b"",)])
+@pytest.mark.parametrize("response", [False, True])
+def test_a_length_that_is_not_the_bodys_is_malformed(lengths: tuple[bytes, ...], response: bool) -> None:  # noqa: FBT001 - a case
+    """RFC 9113 section 8.1.1 has the word."""
+    pairs = (JSON, *(("content-length", value) for value in lengths))
+    expected = Inspection(
+        State.MALFORMED, media_type="application/json", size=2, decoded_size=2, digest=_digest(b"{}"), raw=b"{}"
+    )
+    head = _response(*pairs) if response else _headers(*pairs)
+    assert inspect(head, _body(b"{}"), LIMITS) == expected
+
+
+def test_the_length_of_the_body_is_no_contradiction() -> None:
+    assert inspect(_headers(JSON, ("content-length", b"2")), _body(b"{}"), LIMITS).state is State.COMPLETE
 
 
 @pytest.mark.parametrize("types", [(b"json",), (b"application/json", b"application/json"), (b"",)])

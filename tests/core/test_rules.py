@@ -34,6 +34,18 @@ def test_each_kind_of_error_has_its_configured_status() -> None:
     assert [blocking.status_of(answer) for answer in Answer] == [401, 500]
 
 
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [(0, 100), (9, 100), (10, 100), (11, 110), (99, 990), (100, 1_000), (101, 1_000)],
+)
+def test_a_coding_unfolds_to_what_a_plain_body_may_have_and_to_more_by_its_size(size: int, decoded: int) -> None:
+    assert Limits(body_bytes=100, decoded_bytes=1_000, decoded_ratio=10).decoded(size) == decoded
+
+
+def test_the_limit_of_decoded_bytes_holds_where_a_plain_body_may_be_larger() -> None:
+    assert Limits(body_bytes=100, decoded_bytes=50, decoded_ratio=10).decoded(10) == 50
+
+
 def test_each_direction_has_its_limits() -> None:
     rules = Rules(request=Limits(1), response=Limits(2))
     assert [rules.limits(direction).body_bytes for direction in Direction] == [1, 2]

@@ -29,6 +29,7 @@ def test_every_setting_reaches_the_rules() -> None:
             "request_body_bytes": 2048,
             "response_body_bytes": 4096,
             "decoded_bytes": 8192,
+            "decoded_ratio": 50,
             "compatibility_bodies": True,
             "states": {"request": {"malformed": "evaluate"}, "response": {"partial": 416, "stream": 499}},
         },
@@ -47,8 +48,8 @@ def test_every_setting_reaches_the_rules() -> None:
     response = dict.fromkeys(hidden, 451) | {State.PARTIAL: 416, State.STREAM: 499}
     assert rules_of(given) == Rules(
         mode=Mode.SHADOW,
-        request=Limits(2048, 8192),
-        response=Limits(4096, 8192),
+        request=Limits(2048, 8192, 50),
+        response=Limits(4096, 8192, 50),
         states={Direction.REQUEST: request, Direction.RESPONSE: response},
         entrypoints={Point.HEADERS: "a/h", Point.REQUEST: "a/b", Point.RESPONSE: None},
         blocking=Blocking(451, 404, "No", "text"),

@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.load import HEY, LoadError
 from benchmarks.matrix import Cell, run_matrix
-from benchmarks.report import matrix_section, provenance, soak_section, write_section
+from benchmarks.rejection import rejections
+from benchmarks.report import matrix_section, provenance, rejection_section, soak_section, write_section
 from benchmarks.rig import Rig, running_rig
 from benchmarks.soak import run_soak
 from benchmarks.works import CONCURRENCIES, WORKS
@@ -26,6 +28,9 @@ def main() -> int:
         parser.error("--quick gives no figures that belong on a page")
     if options.quick:
         options.rounds, options.seconds = 1, 0.5
+    if options.reject:
+        text = f"{provenance(sys.argv[1:], '')}\n\n{rejection_section(rejections())}"
+        return _publish({"rejections": text}, options.write)
     cells = _cells(options.only)
     if not cells:
         _say(f"--only {options.only}: no such work; there are {', '.join(work.name for work in WORKS)}")
@@ -37,11 +42,19 @@ def main() -> int:
     try:
         with TemporaryDirectory(prefix="bench-") as folder:
             sections = asyncio.run(_run(options, cells, Path(folder)))
+    except (LoadError, StartupError, OSError) as error:
+        _say(f"bench: {error}")
+        return 1
+    return _publish(sections, options.write)
+
+
+def _publish(sections: Mapping[str, str], page: Path | None) -> int:
+    try:
         for name, text in sections.items():
             sys.stdout.write(f"\n{text}\n")
-            if options.write:
-                write_section(options.write, name, text)
-    except (LoadError, StartupError, OSError) as error:
+            if page:
+                write_section(page, name, text)
+    except (StartupError, OSError) as error:
         _say(f"bench: {error}")
         return 1
     return 0
@@ -53,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of each kind (default 5); 0 leaves the matrix out")
     parser.add_argument("--seconds", type=float, default=3.0, help="about so long is each run (default 3)")
     parser.add_argument("--only", default="", metavar="WORK,...", help="parts of names of works: 'post 1 kb'")
+    parser.add_argument("--reject", action="store_true", help="instead: how long one hostile body keeps a worker busy")
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="then memory over N exchanges")
     parser.add_argument("--policies", type=Path, nargs="*", default=[], help="in place of the shipped library")
     parser.add_argument(

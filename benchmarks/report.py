@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.matrix import Cell, Matrix
 from benchmarks.measurement import Run
+from benchmarks.rejection import TARGET_MS, Rejection
 from benchmarks.rig import ENVOY, SERVER, SHIPPER, SUPERVISOR
 from benchmarks.soak import CONCURRENCY, PARTS, Soak
 from benchmarks.works import TARGET_US, TARGET_WORK
@@ -33,6 +34,29 @@ def matrix_section(matrix: Matrix) -> str:
             _table(_LATENCY_HEAD, (_latency_row(matrix, cell) for cell in matrix.pairs)),
             *_verdicts(matrix),
             *_growth(matrix),
+        ]
+    )
+
+
+def rejection_section(found: Sequence[Rejection]) -> str:
+    """Time until a hostile body has its state."""
+    rows = [
+        [
+            rejection.attack.name,
+            f"`{rejection.state}`",
+            f"{len(rejection.attack.body) / _KIB:,.0f}",
+            f"{rejection.looked_at / _KIB:,.0f}" if rejection.attack.coding else "",
+            f"{rejection.ms:.1f}",
+            f"{rejection.ms_per_mb:.1f}",
+        ]
+        for rejection in found
+    ]
+    missed = [rejection.attack.name for rejection in found if rejection.ms_per_mb > TARGET_MS]
+    word = "missed by " + "; ".join(missed) if missed else "met"
+    return "\n\n".join(
+        [
+            _table(["body", "state", "KiB", "KiB decoded", "ms", "ms per MB"], rows),
+            f"Target: at most {TARGET_MS} ms for each megabyte, on the wire or decoded: {word}.",
         ]
     )
 

@@ -18,13 +18,20 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file that `extproc
     Exit status: 0 usable, 2 not.
     """
     from extproc.config import load_settings
-    from extproc.server.translation import STREAMS, receive_limit_bytes
+    from extproc.server.translation import STREAMS, memory_bound
 
     settings = load_settings(file)
-    budget, bound = settings.inspection.memory_bytes, STREAMS * receive_limit_bytes(settings)
+    bound, failure = memory_bound(settings), settings.blocking.failure_status
     typer.echo(f"{file}: usable, policy mode {settings.policy.mode}")
-    typer.echo(f"memory of a worker: bodies up to {budget >> 20} MiB, then new ones are answered 503;")
-    typer.echo(f"  never more than {bound >> 20} MiB of messages ({STREAMS} streams x the receive limit)")
+    typer.echo(f"memory of a worker: never more than {_mib(bound.total)} MiB, the policy engine apart:")
+    typer.echo(f"  {_mib(bound.bodies)} MiB of bodies, decoded or as they came; then new ones are answered {failure}")
+    typer.echo(f"  {_mib(bound.messages)} MiB of messages ({STREAMS} streams x the receive limit)")
+    typer.echo(f"  {_mib(bound.inspection)} MiB for the one body that is being inspected")
+
+
+def _mib(size: int) -> int:
+    """Rounded up: a bound that is printed must hold."""
+    return -(-size >> 20)
 
 
 @app.command()

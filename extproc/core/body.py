@@ -24,7 +24,7 @@ class MemoryBudget:
     """Bytes of bodies that one worker holds for all of its exchanges together, on the wire or decoded.
 
     What decoder and parser need beside them lives for the length of one call, one at a time in a worker: a window of at
-    most 16 MiB, and a tree that may take some 30 times its body's bytes.
+    most 16 MiB, and a tree that may take some 50 times its body's bytes.
     """
 
     def __init__(self, limit_bytes: int) -> None:

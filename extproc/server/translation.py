@@ -1,5 +1,7 @@
 """From Settings to the values that the core knows."""
 
+from dataclasses import dataclass
+
 from extproc.config import Settings
 from extproc.config.settings import Inspection
 from extproc.core.events import Direction
@@ -42,6 +44,40 @@ def receive_limit_bytes(settings: Settings) -> int:
     """The largest gRPC message: Envoy's buffer (the larger body limit + 64 KiB) + 1 MiB for headers and framing."""
     inspection = settings.inspection
     return max(inspection.request_body_bytes, inspection.response_body_bytes) + (64 << 10) + (1 << 20)
+
+
+_WINDOWS_BYTES = 17 << 20
+"""What a decoder needs for itself: Brotli's window of 16 MiB (RFC 7932 section 9.1), and its tables."""
+_TREE_FACTOR = 50
+"""A parser's tree of a body that is all empty lists takes 45 to 50 times its bytes; measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBound:
+    """The most bytes that traffic can make one worker hold, part by part.
+
+    Not in it: the process as it starts, and what the policy engine is handed and makes of it.
+    """
+
+    bodies: int
+    messages: int
+    inspection: int
+
+    @property
+    def total(self) -> int:
+        """All of it at once."""
+        return self.bodies + self.messages + self.inspection
+
+
+def memory_bound(settings: Settings) -> MemoryBound:
+    """Bodies until `overloaded`; for each stream a message that waits to be read; one inspection at a time."""
+    inspection = settings.inspection
+    largest = max(inspection.request_body_bytes, inspection.response_body_bytes, inspection.decoded_bytes)
+    return MemoryBound(
+        bodies=inspection.memory_bytes,
+        messages=STREAMS * receive_limit_bytes(settings),
+        inspection=_WINDOWS_BYTES + _TREE_FACTOR * largest,
+    )
 
 
 def worker_address(listen: str, index: int, workers: int) -> str:

@@ -9,7 +9,14 @@ from extproc.core.point import Point
 from extproc.core.rules import Blocking, Limits, Mode, Mutations, Rules
 from extproc.istio.gateway import TcpAddress, UnixAddress, address_of
 from extproc.istio.mapping import worker_addresses
-from extproc.server.translation import receive_limit_bytes, rules_of, worker_address
+from extproc.server.translation import (
+    STREAMS,
+    MemoryBound,
+    memory_bound,
+    receive_limit_bytes,
+    rules_of,
+    worker_address,
+)
 
 
 def settings(**changes: object) -> Settings:
@@ -63,6 +70,20 @@ def test_a_message_may_be_as_large_as_envoys_buffer_and_its_headers() -> None:
     one = settings(inspection={"request_body_bytes": 1024, "response_body_bytes": 1 << 21})
     other = settings(inspection={"request_body_bytes": 1 << 21, "response_body_bytes": 1024})
     assert receive_limit_bytes(one) == receive_limit_bytes(other) == (1 << 21) + (64 << 10) + (1 << 20)
+
+
+def test_the_memory_of_a_worker_is_its_bodies_its_messages_and_one_inspection() -> None:
+    mib = 1 << 20
+    bound = memory_bound(settings(inspection={"memory_bytes": 3 * mib, "decoded_bytes": 2 * mib}))
+    assert bound == MemoryBound(
+        bodies=3 * mib, messages=STREAMS * (2 * mib + (64 << 10)), inspection=17 * mib + 50 * 2 * mib
+    )
+    assert bound.total == bound.bodies + bound.messages + bound.inspection
+
+
+def test_the_largest_body_counts_where_no_coding_may_unfold_as_far() -> None:
+    given = settings(inspection={"response_body_bytes": 4 << 20, "decoded_bytes": 1024})
+    assert memory_bound(given).inspection == (17 + 50 * 4) << 20
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ def test_a_usable_file_comes_with_the_memory_that_a_worker_may_take(tmp_path: Pa
     assert result.exit_code == 0
     assert result.output.splitlines() == [
         f"{file}: usable, policy mode enforce",
-        "memory of a worker: never more than 2885 MiB, the policy engine apart:",
+        "memory of a worker: never more than 2985 MiB, the policy engine apart:",
         "  256 MiB of bodies, decoded or as they came; then new ones are answered 429",
         "  2112 MiB of messages (1024 streams x the receive limit)",
-        "  517 MiB for the one body that is being inspected",
+        "  617 MiB for the one body that is being inspected",
     ]
 
 

@@ -76,14 +76,14 @@ def test_the_memory_of_a_worker_is_its_bodies_its_messages_and_one_inspection() 
     mib = 1 << 20
     bound = memory_bound(settings(inspection={"memory_bytes": 3 * mib, "decoded_bytes": 2 * mib}))
     assert bound == MemoryBound(
-        bodies=3 * mib, messages=STREAMS * (2 * mib + (64 << 10)), inspection=17 * mib + 50 * 2 * mib
+        bodies=3 * mib, messages=STREAMS * (2 * mib + (64 << 10)), inspection=17 * mib + 60 * 2 * mib
     )
     assert bound.total == bound.bodies + bound.messages + bound.inspection
 
 
 def test_the_largest_body_counts_where_no_coding_may_unfold_as_far() -> None:
     given = settings(inspection={"response_body_bytes": 4 << 20, "decoded_bytes": 1024})
-    assert memory_bound(given).inspection == (17 + 50 * 4) << 20
+    assert memory_bound(given).inspection == (17 + 60 * 4) << 20
 
 
 @pytest.mark.parametrize(

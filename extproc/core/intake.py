@@ -63,8 +63,15 @@ class Intake:
         return self._inspection
 
     def inspect(self, last: Event) -> Inspection:
-        """What we know about the body now that its last message came."""
-        self._inspection = self._inspected(last)
+        """What we know about the body now that its last message came.
+
+        Raises Overloaded where the budget does not hold its decoded bytes.
+        """
+        try:
+            self._inspection = self._inspected(last)
+        except Overloaded:
+            self._inspection = Inspection(State.OVER_LIMIT, size=self._body.size, digest=self._body.digest)
+            raise
         return self._inspection
 
     def _inspected(self, last: Event) -> Inspection:

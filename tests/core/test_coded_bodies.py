@@ -174,6 +174,9 @@ def test_a_full_budget_is_answered_overloaded_and_given_back() -> None:
     wire = ENCODERS["gzip"](b"a" * 2_000)
     stage = Stage(budget=budget).play(request_headers(_coding("gzip")), request_body(wire))
     assert outcomes(stage.log) == [("request", "error", ("overloaded",))]
+    facts = stage.log[0].request
+    assert (facts.inspection, facts.body_bytes) == (State.OVER_LIMIT, len(wire))
+    assert facts.body_digest == sha256(wire).hexdigest()
     assert isinstance(stage.replies[-1], ImmediateResponse)
     stage.close()
     assert budget.current == 0

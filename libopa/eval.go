@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/metrics"
@@ -17,9 +19,12 @@ const (
 	kindDeadline   = "deadline"   // the time was up; the message says in which way
 	kindEvaluation = "evaluation" // OPA reported an error; code, file and row are its own
 	kindInput      = "input"      // the input is not strict JSON; the message names the byte
-	kindInternal   = "internal"   // a bug: a bad handle, a panic
+	kindMemory     = "memory"     // Go's heap is above its ceiling
 	kindWithdrawn  = "withdrawn"  // the caller did not want it any more
+	kindInternal   = "internal"   // a bug: a bad handle, a panic
 )
+
+var kinds = []string{kindDeadline, kindEvaluation, kindInput, kindMemory, kindWithdrawn, kindInternal}
 
 // failure is why an evaluation has no answer. It never holds content of the input.
 type failure struct {
@@ -30,33 +35,91 @@ type failure struct {
 	Message string `json:"message"`
 }
 
-// evaluate answers one entrypoint. The result is JSON text with sets as sorted arrays; nil without a failure means
-// undefined. OPA looks at run.cancel between steps: only a single builtin call that is long by itself overruns it.
-func (p *policy) evaluate(entrypoint int, input string, run *run, now time.Time) (result []byte, fail *failure) {
-	defer recoverAs(&fail)
-	if entrypoint < 0 || entrypoint >= len(p.queries) {
-		return nil, &failure{Kind: kindInternal, Message: "no such entrypoint"}
+var crowded = &failure{Kind: kindMemory, Message: "the policy engine's heap is above its ceiling"}
+
+// question is what an evaluation depends on beside its policy: with all of it equal, so is the answer.
+type question struct {
+	entrypoint int
+	input      string
+	time       time.Time
+	seed       uint64
+}
+
+// answer has a result, nil for undefined, or a failure; and notes where the policy explains.
+type answer struct {
+	result, notes []byte
+	fail          *failure
+}
+
+// dice is the stream that OPA's random builtins draw from. Most policies never do.
+type dice struct {
+	seed   uint64
+	stream *rand.ChaCha8
+}
+
+func (d *dice) Read(into []byte) (int, error) {
+	if d.stream == nil {
+		var key [32]byte
+		binary.LittleEndian.PutUint64(key[:], d.seed)
+		d.stream = rand.NewChaCha8(key)
 	}
-	value, err := readInput(input)
+	return d.stream.Read(into)
+}
+
+// evaluate answers one entrypoint. The result is JSON text with sets as sorted arrays. OPA looks at run.cancel between
+// steps: only a single builtin call that is long by itself overruns it.
+func (p *policy) evaluate(q question, run *run) (a answer) {
+	defer recoverAs(&a.fail)
+	if q.entrypoint < 0 || q.entrypoint >= len(p.queries) {
+		return answer{fail: &failure{Kind: kindInternal, Message: "no such entrypoint"}}
+	}
+	value, err := readInput(q.input)
 	if err != nil {
-		return nil, &failure{Kind: kindInput, Message: err.Error()}
+		return answer{fail: &failure{Kind: kindInput, Message: err.Error()}}
 	}
-	answers, err := p.queries[entrypoint].Eval(context.Background(),
+	options := []rego.EvalOption{
 		rego.EvalParsedInput(value),
-		rego.EvalTime(now),
+		rego.EvalTime(q.time),
+		rego.EvalSeed(&dice{seed: q.seed}),
 		rego.EvalSortSets(true),
 		rego.EvalMetrics(metrics.NoOp()),
 		rego.EvalInterQueryBuiltinValueCache(p.values),
 		rego.EvalExternalCancel(run.cancel), // without one, OPA starts a goroutine for each evaluation
-	)
-	// A builtin that was cut short may look undefined to its rule: no answer counts once the time is up.
-	if run.cancel.Cancelled() || !time.Now().Before(run.due) {
+	}
+	var said *notes
+	if p.Explain {
+		said = newNotes(p.compiler.GetAnnotationSet())
+		options = append(options, said.options()...)
+	}
+	ctx, done := p.context(run)
+	defer done()
+	answers, err := p.queries[q.entrypoint].Eval(ctx, options...)
+	if said != nil {
+		a.notes = said.text(err)
+	}
+	a.result, a.fail = run.judge(answers, err)
+	return a
+}
+
+// context has the deadline only for policies that may wait for the network: it is a timer for each evaluation.
+func (p *policy) context(run *run) (context.Context, context.CancelFunc) {
+	if len(p.AllowBuiltins) == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithDeadline(context.Background(), run.due)
+}
+
+// judge turns what OPA says into an answer. A builtin that was cut short may look undefined to its rule: nothing that OPA
+// says counts once the evaluation was told to stop.
+func (r *run) judge(answers rego.ResultSet, err error) ([]byte, *failure) {
+	switch {
+	case r.crowded.Load():
+		return nil, crowded
+	case r.cancel.Cancelled() || !time.Now().Before(r.due):
 		return nil, &failure{Kind: kindDeadline, Message: "the policy did not answer before the deadline"}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, failureOf(err)
-	}
-	if len(answers) == 0 {
+	case len(answers) == 0:
 		return nil, nil
 	}
 	return encode(answers[0].Expressions[0].Value)
@@ -68,6 +131,9 @@ func encode(value any) ([]byte, *failure) {
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return nil, &failure{Kind: kindEvaluation, Code: "encode_error", Message: "the result is not JSON"}
+	}
+	if text.Len() > maxOutput {
+		return nil, &failure{Kind: kindEvaluation, Code: "result_too_large", Message: "the result is too large"}
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

@@ -6,21 +6,18 @@ package main
 import "C"
 
 import (
+	"fmt"
 	"time"
 	"unsafe"
 )
 
-// Statuses of an answer.
-const (
-	statusResult    = 0 // the output is the value of the entrypoint
-	statusUndefined = 1 // the output is empty
-	statusFailure   = 2 // the output is a failure document
-)
+const maxOutput = C.LIBOPA_MAX_OUTPUT
 
 var (
 	withdrawn = &failure{Kind: kindWithdrawn, Message: "withdrawn before it began"}
 	late      = &failure{Kind: kindDeadline, Message: "the deadline passed while the decision was waiting for a thread"}
 	lost      = &failure{Kind: kindDeadline, Message: "the policy did not answer, and could not be stopped at the deadline"}
+	tooLong   = &failure{Kind: kindInput, Message: fmt.Sprintf("input is longer than %d bytes", C.LIBOPA_MAX_INPUT)}
 )
 
 // evaluators are a number of goroutines that take the jobs of a queue in order. One whose evaluation is given up is
@@ -45,50 +42,71 @@ func (e *evaluators) work() {
 
 // take answers a job. It reports whether the evaluator is still ours; if not, the job has been answered by lose.
 func (e *evaluators) take(job *C.libopa_job) bool {
-	switch {
-	case job.withdrawn != 0:
-		e.answer(job, 0, nil, withdrawn)
-		return true
-	case job.left_ns <= 0:
-		e.answer(job, 0, nil, late)
+	if fail := refusal(job); fail != nil {
+		e.answer(job, 0, answer{fail: fail})
 		return true
 	}
 	start := time.Now()
-	input := copyOf(job.input, job.input_length)
-	handle, entrypoint, now := int64(job.handle), int(job.entrypoint), time.Unix(0, int64(job.time_ns))
+	handle := int64(job.handle)
+	asked := question{
+		entrypoint: int(job.entrypoint),
+		input:      copyOf(job.input, job.input_length),
+		time:       time.Unix(0, int64(job.time_ns)),
+		seed:       uint64(job.seed),
+	}
 	run := watching.begin(start.Add(time.Duration(job.left_ns)), func() { e.lose(job, start) })
-	result, fail := evaluate(handle, entrypoint, input, run, now)
+	a := evaluate(handle, asked, run)
 	if !watching.end(run) {
 		return false
 	}
-	e.answer(job, time.Since(start), result, fail)
+	e.answer(job, time.Since(start), a)
 	return true
 }
 
+// refusal is why a job is not begun.
+func refusal(job *C.libopa_job) *failure {
+	switch {
+	case job.withdrawn != 0:
+		return withdrawn
+	case job.left_ns <= 0:
+		return late
+	case job.input_length > C.LIBOPA_MAX_INPUT:
+		return tooLong
+	case memory.isFull():
+		return crowded
+	}
+	return nil
+}
+
 func (e *evaluators) lose(job *C.libopa_job, start time.Time) {
+	counts.lost.Add(1)
 	C.libopa_queue_lose(e.queue)
-	e.answer(job, time.Since(start), nil, lost)
+	e.answer(job, time.Since(start), answer{fail: lost})
 	go e.work()
 }
 
-func (e *evaluators) answer(job *C.libopa_job, elapsed time.Duration, result []byte, fail *failure) {
-	status := C.int32_t(statusResult)
+func (e *evaluators) answer(job *C.libopa_job, elapsed time.Duration, a answer) {
+	counts.count(a)
+	job.status = C.LIBOPA_RESULT
 	switch {
-	case fail != nil:
-		status, result = statusFailure, document(fail)
-	case result == nil:
-		status = statusUndefined
+	case a.fail != nil:
+		job.status, a.result = C.LIBOPA_FAILURE, document(a.fail)
+	case a.result == nil:
+		job.status = C.LIBOPA_UNDEFINED
 	}
-	output := (*C.char)(unsafe.Pointer(unsafe.SliceData(result)))
-	C.libopa_queue_answer(e.queue, job, status, C.int64_t(elapsed), output, C.size_t(len(result)))
+	job.elapsed_ns = C.int64_t(elapsed)
+	job.output_length, job.notes_length = C.uint32_t(len(a.result)), C.uint32_t(len(a.notes))
+	C.libopa_queue_answer(e.queue, job, pointer(a.result), pointer(a.notes))
 }
 
-func evaluate(handle int64, entrypoint int, input string, run *run, now time.Time) ([]byte, *failure) {
-	found, ok := policies.Load(handle)
-	if !ok {
-		return nil, &failure{Kind: kindInternal, Message: "no such handle"}
+func pointer(text []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(text))) }
+
+func evaluate(handle int64, q question, run *run) answer {
+	p, fail := policyOf(handle)
+	if fail != nil {
+		return answer{fail: fail}
 	}
-	return found.(*policy).evaluate(entrypoint, input, run, now)
+	return p.evaluate(q, run)
 }
 
 //export libopa_open

@@ -22,7 +22,7 @@ func specOf(t *testing.T, rego, data string, entrypoints ...string) []byte {
 	return text
 }
 
-func policyOf(t *testing.T, rego, data string, entrypoints ...string) *policy {
+func policyFrom(t *testing.T, rego, data string, entrypoints ...string) *policy {
 	t.Helper()
 	p, problems := prepare(specOf(t, rego, data, entrypoints...))
 	if len(problems) > 0 {
@@ -31,12 +31,17 @@ func policyOf(t *testing.T, rego, data string, entrypoints ...string) *policy {
 	return p
 }
 
-// answer evaluates the first entrypoint under the watch.
-func answer(p *policy, input string, timeout time.Duration) ([]byte, *failure) {
+// ask evaluates the first entrypoint under the watch.
+func ask(p *policy, input string, timeout time.Duration) ([]byte, *failure) {
+	a := askWith(p, question{input: input, time: noon}, timeout)
+	return a.result, a.fail
+}
+
+func askWith(p *policy, q question, timeout time.Duration) answer {
 	w := newWatch()
 	run := w.begin(time.Now().Add(timeout), func() {})
 	defer w.end(run)
-	return p.evaluate(0, input, run, noon)
+	return p.evaluate(q, run)
 }
 
 func TestAnEntrypointIsAnswered(t *testing.T) {
@@ -52,16 +57,16 @@ func TestAnEntrypointIsAnswered(t *testing.T) {
 		{"metadata", "d := rego.metadata.rule().title", `{}`, `"T"`},
 		{"a failing builtin is undefined, as in OPA's server", `d := to_number("x")`, `{}`, ``},
 	} {
-		p := policyOf(t, "package a\n# METADATA\n# title: T\n"+c.rego, `{"limits": {"max": 5}}`, "a/d")
-		if got, fail := answer(p, c.input, time.Second); fail != nil || string(got) != c.want {
+		p := policyFrom(t, "package a\n# METADATA\n# title: T\n"+c.rego, `{"limits": {"max": 5}}`, "a/d")
+		if got, fail := ask(p, c.input, time.Second); fail != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v; want %s", c.name, got, fail, c.want)
 		}
 	}
 }
 
 func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
-	p := policyOf(t, "package a\nd := 1 if input.x\nd := 2 if input.y\n", `{}`, "a/d")
-	_, fail := answer(p, `{"x": "secret", "y": "secret"}`, time.Second)
+	p := policyFrom(t, "package a\nd := 1 if input.x\nd := 2 if input.y\n", `{}`, "a/d")
+	_, fail := ask(p, `{"x": "secret", "y": "secret"}`, time.Second)
 	want := &failure{"evaluation", "eval_conflict_error", "p.rego", 3, "the evaluation failed"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -69,8 +74,8 @@ func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
 }
 
 func TestBadInputFailsAsInput(t *testing.T) {
-	p := policyOf(t, "package a\nd := true", `{}`, "a/d")
-	_, fail := answer(p, `{"x": 1, "x": 2}`, time.Second)
+	p := policyFrom(t, "package a\nd := true", `{}`, "a/d")
+	_, fail := ask(p, `{"x": 1, "x": 2}`, time.Second)
 	want := &failure{Kind: "input", Message: "duplicate key in the object that ends at byte 16"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -78,32 +83,32 @@ func TestBadInputFailsAsInput(t *testing.T) {
 }
 
 func TestABombEndsAtItsDeadline(t *testing.T) {
-	p := policyOf(t, `package a
+	p := policyFrom(t, `package a
 d := [1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]`, `{}`, "a/d")
 	start := time.Now()
-	_, fail := answer(p, `{}`, 100*time.Millisecond)
+	_, fail := ask(p, `{}`, 100*time.Millisecond)
 	if fail == nil || fail.Kind != kindDeadline || time.Since(start) > time.Second {
 		t.Errorf("%+v after %v", fail, time.Since(start))
 	}
 }
 
 func TestADeadlineThatHasPassedIsOne(t *testing.T) {
-	p := policyOf(t, "package a\nd := true", `{}`, "a/d")
+	p := policyFrom(t, "package a\nd := true", `{}`, "a/d")
 	for _, timeout := range []time.Duration{0, -1} {
-		if result, fail := answer(p, `{}`, timeout); fail == nil || fail.Kind != kindDeadline {
+		if result, fail := ask(p, `{}`, timeout); fail == nil || fail.Kind != kindDeadline {
 			t.Errorf("%s %+v", result, fail)
 		}
 	}
 }
 
 func TestThreadsShareAPolicy(t *testing.T) {
-	p := policyOf(t, `package a
+	p := policyFrom(t, `package a
 d := [regex.match(input.p, "abc"), time.now_ns()]`, `{}`, "a/d")
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
 			for range 200 {
-				if got, fail := answer(p, `{"p": "^a.c$"}`, time.Second); fail != nil || !strings.HasPrefix(string(got), "[true,") {
+				if got, fail := ask(p, `{"p": "^a.c$"}`, time.Second); fail != nil || !strings.HasPrefix(string(got), "[true,") {
 					t.Error(string(got), fail)
 				}
 			}
@@ -117,9 +122,9 @@ func TestAProblemNamesItsPlace(t *testing.T) {
 		rego, data, entrypoint string
 		want                   problem
 	}{
-		{"package a\nd := http.send({})", `{}`, "a/d", problem{"rego_type_error", "p.rego", 2, 6, "undefined function http.send"}},
-		{"package a\nd := opa.runtime()", `{}`, "a/d", problem{"rego_type_error", "p.rego", 2, 6, "undefined function opa.runtime"}},
-		{"package a\nd := net.lookup_ip_addr(\"x\")", `{}`, "a/d", problem{"rego_type_error", "p.rego", 2, 6, "undefined function net.lookup_ip_addr"}},
+		{"package a\nd := http.send({})", `{}`, "a/d", problem{"builtin_withheld", "p.rego", 2, 6, "http.send is off, and rule data.a.d calls it"}},
+		{"package a\nd := opa.runtime()", `{}`, "a/d", problem{"builtin_withheld", "p.rego", 2, 6, "opa.runtime is off, and rule data.a.d calls it"}},
+		{"package a\nd := net.lookup_ip_addr(\"x\")", `{}`, "a/d", problem{"builtin_withheld", "p.rego", 2, 6, "net.lookup_ip_addr is off, and rule data.a.d calls it"}},
 		{"package a\nd := x", `{}`, "a/d", problem{"rego_unsafe_var_error", "p.rego", 2, 6, "var x is unsafe"}},
 		{"package a\nd := true", `{}`, "a/e", problem{Code: "entrypoint", Message: "no policy defines the entrypoint a/e"}},
 		{"package a\nd(x) := x", `{}`, "a/d", problem{Code: "entrypoint", Message: "no policy defines the entrypoint a/d"}},
@@ -179,7 +184,7 @@ func BenchmarkSimplePolicy(b *testing.B) {
 	input := `{"parsed_body": {"amount": 10, "items": ["` + strings.Repeat("abcdefgh\", \"", 50) + `"]}}`
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, fail := answer(p, input, time.Second); fail != nil {
+		if _, fail := ask(p, input, time.Second); fail != nil {
 			b.Fatal(fail)
 		}
 	}

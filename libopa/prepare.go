@@ -27,61 +27,60 @@ const valueCache = `{"inter_query_builtin_value_cache": {"max_num_entries": 1000
 
 // specification is the JSON document that libopa_prepare takes.
 type specification struct {
-	Modules       map[string]string `json:"modules"`        // file name to Rego v1 source
-	Data          json.RawMessage   `json:"data"`           // base document, an object; absent means {}
-	Entrypoints   []string          `json:"entrypoints"`    // policy paths, "extproc/request/decision"
-	AllowBuiltins []string          `json:"allow_builtins"` // names out of withheld
+	Modules             map[string]string `json:"modules"`               // file name to Rego v1 source
+	Data                json.RawMessage   `json:"data"`                  // base document, an object; absent means {}
+	Entrypoints         []string          `json:"entrypoints"`           // policy paths, "extproc/request/decision"
+	AllowBuiltins       []string          `json:"allow_builtins"`        // names out of withheld
+	StrictBuiltinErrors bool              `json:"strict_builtin_errors"` // a builtin that fails is an error, not undefined
+	Explain             bool              `json:"explain"`               // evaluations have notes
 }
 
 // policy is a prepared policy set. It never changes, and any number of threads may evaluate it at once.
 type policy struct {
-	queries []rego.PreparedEvalQuery // one for each entrypoint, in the order of the specification
-	values  cache.InterQueryValueCache
+	specification
+	compiler *ast.Compiler
+	queries  []rego.PreparedEvalQuery // one for each entrypoint, in the order of the specification
+	values   cache.InterQueryValueCache
 }
 
 // prepare compiles a specification. The problems are all that OPA found, not only the first.
 func prepare(text []byte) (*policy, []problem) {
-	var spec specification
-	if err := util.UnmarshalJSON(text, &spec); err != nil {
+	p := &policy{}
+	if err := util.UnmarshalJSON(text, &p.specification); err != nil {
 		return nil, problemsOf("specification", err)
 	}
-	data := map[string]any{}
-	if len(spec.Data) > 0 {
-		if err := util.UnmarshalJSON(spec.Data, &data); err != nil {
-			return nil, problemsOf("data", err)
+	for _, name := range p.AllowBuiltins {
+		if !slices.Contains(withheld, name) {
+			return nil, []problem{{Code: "specification", Message: name + " is no builtin that is off"}}
 		}
-	}
-	ctx := context.Background()
-	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
-	compiler, problems := compile(ctx, spec, store)
-	if len(problems) > 0 {
-		return nil, problems
 	}
 	config, err := cache.ParseCachingConfig([]byte(valueCache))
 	if err != nil {
 		return nil, problemsOf("cache", err)
 	}
-	p := &policy{values: cache.NewInterQueryValueCache(ctx, config)}
-	for _, entrypoint := range spec.Entrypoints {
-		query, err := prepareEntrypoint(ctx, compiler, store, entrypoint)
-		if err != nil {
-			problems = append(problems, problemsOf("entrypoint", err)...)
-		}
-		p.queries = append(p.queries, query)
+	p.values = cache.NewInterQueryValueCache(context.Background(), config)
+	var problems []problem
+	if p.compiler, problems = p.compile(); len(problems) > 0 {
+		return nil, problems
 	}
-	return p, problems
+	data := string(p.Data)
+	if data == "" {
+		data = "{}"
+	}
+	p.Modules, p.Data = nil, nil // the compiler has the one, the store the other
+	return p.over(data)
 }
 
-func compile(ctx context.Context, spec specification, store storage.Store) (*ast.Compiler, []problem) {
+func (s *specification) compile() (*ast.Compiler, []problem) {
 	options := ast.ParserOptions{
 		RegoVersion:       ast.RegoV1,
-		Capabilities:      capabilities(spec.AllowBuiltins),
+		Capabilities:      capabilities(s.AllowBuiltins),
 		ProcessAnnotation: true, // rego.metadata.rule() sees them, as in OPA's server
 	}
 	modules := map[string]*ast.Module{}
 	var problems []problem
-	for _, file := range slices.Sorted(maps.Keys(spec.Modules)) {
-		module, err := ast.ParseModuleWithOpts(file, spec.Modules[file], options)
+	for _, file := range slices.Sorted(maps.Keys(s.Modules)) {
+		module, err := ast.ParseModuleWithOpts(file, s.Modules[file], options)
 		if err != nil {
 			problems = append(problems, problemsOf("parse", err)...)
 			continue
@@ -91,17 +90,12 @@ func compile(ctx context.Context, spec specification, store storage.Store) (*ast
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	txn, err := store.NewTransaction(ctx)
-	if err != nil {
-		return nil, problemsOf("data", err)
-	}
-	defer store.Abort(ctx, txn)
 	compiler := ast.NewCompiler().
 		WithCapabilities(options.Capabilities).
 		WithDefaultRegoVersion(ast.RegoV1).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
+		WithEnablePrintStatements(s.Explain)
 	if compiler.Compile(modules); compiler.Failed() {
-		return nil, problemsOf("compile", compiler.Errors)
+		return nil, explainWithheld(problemsOf("compile", compiler.Errors), modules)
 	}
 	return compiler, nil
 }
@@ -114,45 +108,63 @@ func capabilities(allowed []string) *ast.Capabilities {
 	return all
 }
 
+// over is the same policy over another data document. It has a store of its own: writing to one waits for whoever reads,
+// and keeps out whoever comes, so that a single evaluation that cannot be stopped would stop them all.
+func (p *policy) over(data string) (*policy, []problem) {
+	value, err := readInput(data)
+	if err != nil {
+		return nil, problemsOf("data", err)
+	}
+	object, ok := value.(ast.Object)
+	if !ok {
+		return nil, problemsOf("data", errors.New("the data document is not an object"))
+	}
+	ctx := context.Background()
+	store := inmem.NewFromASTObject(object)
+	if problems := p.conflicts(ctx, store); len(problems) > 0 {
+		return nil, problems
+	}
+	made := *p
+	made.queries = nil
+	var problems []problem
+	for _, entrypoint := range p.Entrypoints {
+		query, err := p.prepareEntrypoint(ctx, store, entrypoint)
+		if err != nil {
+			problems = append(problems, problemsOf("entrypoint", err)...)
+		}
+		made.queries = append(made.queries, query)
+	}
+	return &made, problems
+}
+
+// conflicts are the places that both a rule and the data document define.
+func (p *policy) conflicts(ctx context.Context, store storage.Store) []problem {
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return problemsOf("data", err)
+	}
+	defer store.Abort(ctx, txn)
+	found := ast.CheckPathConflicts(p.compiler, storage.NonEmpty(ctx, store, txn))
+	if len(found) == 0 {
+		return nil
+	}
+	return problemsOf("data", found)
+}
+
 // prepareEntrypoint refuses an entrypoint that no rule defines: OPA would answer it with undefined for ever.
-func prepareEntrypoint(ctx context.Context, compiler *ast.Compiler, store storage.Store, entrypoint string) (rego.PreparedEvalQuery, error) {
+func (p *policy) prepareEntrypoint(ctx context.Context, store storage.Store, entrypoint string) (rego.PreparedEvalQuery, error) {
 	ref := ast.DefaultRootRef.Copy()
 	for segment := range strings.SplitSeq(entrypoint, "/") {
 		ref = append(ref, ast.StringTerm(segment))
 	}
 	isDocument := func(rule *ast.Rule) bool { return len(rule.Head.Args) == 0 } // and no function
-	if !slices.ContainsFunc(compiler.GetRules(ref), isDocument) {
+	if !slices.ContainsFunc(p.compiler.GetRules(ref), isDocument) {
 		return rego.PreparedEvalQuery{}, fmt.Errorf("no policy defines the entrypoint %s", entrypoint)
 	}
 	return rego.New(
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))),
-		rego.Compiler(compiler),
+		rego.Compiler(p.compiler),
 		rego.Store(store),
+		rego.StrictBuiltinErrors(p.StrictBuiltinErrors),
 	).PrepareForEval(ctx)
-}
-
-// problem is one reason why a policy set cannot be prepared. File, Row and Col are OPA's, counted from 1, and empty where
-// a problem has no place.
-type problem struct {
-	Code    string `json:"code"`
-	File    string `json:"file"`
-	Row     int    `json:"row"`
-	Col     int    `json:"col"`
-	Message string `json:"message"`
-}
-
-// problemsOf spreads OPA's error lists; an error of another kind becomes one problem with the given code.
-func problemsOf(code string, err error) []problem {
-	var list ast.Errors
-	if !errors.As(err, &list) {
-		return []problem{{Code: code, Message: err.Error()}}
-	}
-	problems := make([]problem, len(list))
-	for i, e := range list {
-		problems[i] = problem{Code: e.Code, Message: e.Message}
-		if at := e.Location; at != nil {
-			problems[i].File, problems[i].Row, problems[i].Col = at.File, at.Row, at.Col
-		}
-	}
-	return problems
 }

@@ -16,6 +16,7 @@ struct libopa_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	list waiting, answered;
+	int64_t tickets;
 	int32_t users, lost, max_lost; // users: evaluators that are ours or lost; the last one frees the queue
 	int32_t shut;
 	int fd; // readable while there is an answer
@@ -25,8 +26,8 @@ struct libopa_queue {
 typedef struct {
 	int64_t ticket, elapsed_ns;
 	int32_t status;
-	uint32_t length;
-} record;
+	uint32_t output_length, notes_length;
+} __attribute__((packed)) record;
 
 static void append(list *into, libopa_job *job) {
 	job->next = NULL;
@@ -46,6 +47,13 @@ static int64_t now_ns(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// memcpy takes no NULL, which an empty text may be.
+static char *copy(char *to, const char *from, size_t length) {
+	if (length > 0)
+		memcpy(to, from, length);
+	return to + length;
 }
 
 // The lock is held, and is let go.
@@ -78,31 +86,34 @@ libopa_queue *libopa_queue_new(int32_t evaluators, int32_t max_lost, int32_t *fd
 }
 
 int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, const char *input, size_t length,
-		int64_t timeout_ns, int64_t time_ns) {
-	libopa_job *job = malloc(sizeof *job + length);
+		int64_t timeout_ns, int64_t time_ns, uint64_t seed) {
+	size_t kept = length > LIBOPA_MAX_INPUT ? 0 : length; // the reader refuses it by its length
+	libopa_job *job = malloc(sizeof *job + kept);
 	if (job == NULL)
 		return 0;
 	*job = (libopa_job){.handle = handle, .entrypoint = entrypoint, .due_ns = now_ns() + timeout_ns,
-			.time_ns = time_ns, .input_length = length, .input = (char *)(job + 1)};
-	memcpy(job->input, input, length);
+			.time_ns = time_ns, .seed = seed, .input_length = length, .input = (char *)(job + 1)};
+	copy(job->input, input, kept);
 	pthread_mutex_lock(&queue->lock);
-	int taken = queue->lost < queue->max_lost;
-	if (taken)
+	int64_t ticket = queue->lost < queue->max_lost ? ++queue->tickets : 0;
+	job->ticket = ticket; // the job may be gone once the lock is
+	if (ticket)
 		append(&queue->waiting, job);
 	pthread_mutex_unlock(&queue->lock);
-	if (!taken) {
+	if (ticket)
+		pthread_cond_signal(&queue->work);
+	else
 		free(job);
-		return 0;
-	}
-	pthread_cond_signal(&queue->work);
-	return (int64_t)(intptr_t)job;
+	return ticket;
 }
 
 void libopa_withdraw(libopa_queue *queue, int64_t ticket) {
-	libopa_job *job = (libopa_job *)(intptr_t)ticket;
 	pthread_mutex_lock(&queue->lock);
-	if (!job->taken)
-		job->withdrawn = 1;
+	for (libopa_job *job = queue->waiting.first; job != NULL; job = job->next)
+		if (job->ticket == ticket) {
+			job->withdrawn = 1;
+			break;
+		}
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -116,21 +127,16 @@ libopa_job *libopa_queue_next(libopa_queue *queue) {
 		pthread_cond_wait(&queue->work, &queue->lock);
 	}
 	libopa_job *job = pop(&queue->waiting);
-	job->taken = 1;
 	pthread_mutex_unlock(&queue->lock);
 	job->left_ns = job->due_ns - now_ns();
 	return job;
 }
 
-void libopa_queue_answer(libopa_queue *queue, libopa_job *job, int32_t status, int64_t elapsed_ns, const char *output,
-		size_t length) {
-	job->status = status;
-	job->elapsed_ns = elapsed_ns;
-	job->output = malloc(length + 1);
+void libopa_queue_answer(libopa_queue *queue, libopa_job *job, const char *output, const char *notes) {
+	job->output = malloc((size_t)job->output_length + job->notes_length + 1);
 	if (job->output == NULL)
 		abort(); // an answer that is lost would never be missed
-	memcpy(job->output, output, length);
-	job->output_length = length;
+	copy(copy(job->output, output, job->output_length), notes, job->notes_length);
 	pthread_mutex_lock(&queue->lock);
 	int silent = queue->answered.first == NULL;
 	append(&queue->answered, job);
@@ -144,12 +150,13 @@ int64_t libopa_take(libopa_queue *queue, char *buffer, size_t capacity) {
 	pthread_mutex_lock(&queue->lock);
 	while (queue->answered.first != NULL) {
 		libopa_job *job = queue->answered.first;
-		size = sizeof(record) + job->output_length;
+		size_t text = (size_t)job->output_length + job->notes_length;
+		size = sizeof(record) + text;
 		if (size > capacity - used)
 			break;
-		record head = {(int64_t)(intptr_t)job, job->elapsed_ns, job->status, (uint32_t)job->output_length};
+		record head = {job->ticket, job->elapsed_ns, job->status, job->output_length, job->notes_length};
 		memcpy(buffer + used, &head, sizeof head);
-		memcpy(buffer + used + sizeof head, job->output, job->output_length);
+		memcpy(buffer + used + sizeof head, job->output, text);
 		used += size;
 		pop(&queue->answered);
 		free(job->output);

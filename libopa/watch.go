@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -21,6 +22,7 @@ type run struct {
 	cancel     topdown.Cancel
 	lost       func() // called once, in the place of an answer, when it is given up
 	slow       bool
+	crowded    atomic.Bool // it was cancelled because memory is full
 }
 
 // watch ends what runs too long, and keeps what runs long from holding up the rest. All evaluations share one alarm, set
@@ -32,6 +34,7 @@ type watch struct {
 	alarm   *time.Timer
 	rings   time.Time // zero while the alarm is off
 	slow    int       // evaluations that are slow, the lost ones included
+	lost    int       // evaluations that were given up and still run
 
 	processors sync.Mutex // held while their number is being changed
 }
@@ -43,7 +46,7 @@ func (w *watch) begin(due time.Time, lost func()) *run {
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	w.running[r] = struct{}{}
-	w.ringFor(r)
+	w.ringFor(r, r.start)
 	return r
 }
 
@@ -52,6 +55,9 @@ func (w *watch) end(r *run) bool {
 	w.lock.Lock()
 	_, ours := w.running[r]
 	delete(w.running, r)
+	if !ours {
+		w.lost--
+	}
 	if r.slow {
 		w.slow--
 	}
@@ -62,14 +68,23 @@ func (w *watch) end(r *run) bool {
 	return ours
 }
 
+// state is the number of evaluations that run, those that were given up included, and of the slow ones among them.
+func (w *watch) state() (running, slow int) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return len(w.running) + w.lost, w.slow
+}
+
 // ringFor sets the alarm for what comes next in an evaluation's life, if nothing is due before.
-func (w *watch) ringFor(r *run) {
+func (w *watch) ringFor(r *run, now time.Time) {
 	at := r.due
 	switch {
 	case r.cancel.Cancelled():
 		at = r.due.Add(grace)
 	case !r.slow && r.start.Add(patience).Before(r.due):
 		at = r.start.Add(patience)
+	case memory.isSet() && now.Add(patience).Before(r.due):
+		at = now.Add(patience)
 	}
 	if !w.rings.IsZero() && !at.Before(w.rings) {
 		return
@@ -102,15 +117,19 @@ func (w *watch) look(r *run, now time.Time) {
 		w.slow++
 	}
 	late := now.Sub(r.due)
-	if late >= 0 {
+	if r.slow && memory.isFull() {
+		r.crowded.Store(true)
+	}
+	if late >= 0 || r.crowded.Load() {
 		r.cancel.Cancel()
 	}
 	if late >= grace {
 		delete(w.running, r)
+		w.lost++
 		r.lost()
 		return
 	}
-	w.ringFor(r)
+	w.ringFor(r, now)
 }
 
 // share gives each slow evaluation a processor of Go's scheduler beside one for each CPU. Among those the kernel shares

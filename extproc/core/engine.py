@@ -24,12 +24,16 @@ class Evaluation:
 
     `result` is the JSON text of the entrypoint's value, or None where it is undefined (which is not `null`).
     `duration_us` is the evaluation alone, without the queue.  `decision_id` is the engine's own, where it has one.
+    `time_ns` is what `time.now_ns()` said and `seed` what random builtins drew from, where the engine tells them: with
+    the same policy and input they give the same result again.
     """
 
     result: bytes | None
     policy: PolicyIdentity
     duration_us: int
     decision_id: str = ""
+    time_ns: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ The library is loaded by the process that decides and never before a fork: Go's 
 
 import asyncio
 import json
+import logging
+import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -15,6 +17,7 @@ from functools import partial
 
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.point import Point
+from extproc.engines.answers import Answer, Moment
 from extproc.engines.library import MAX_LOST, library
 from extproc.engines.sources import PolicySet
 from extproc.errors import EngineError, ExchangeError, Overloaded
@@ -23,6 +26,28 @@ SMOOTHING = 0.1
 """Weight of the newest evaluation in the moving average that the expected wait is computed from."""
 THREADS = 8
 """The least by default, for a few slow evaluations must not keep all the threads; idle ones cost little."""
+_LOG = logging.getLogger(__name__)
+
+
+def _random_seed() -> int:
+    return secrets.randbits(64)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How policies are evaluated.
+
+    `allow_builtins` names those of http.send, net.lookup_ip_addr and opa.runtime that policies may call.  `explain`
+    logs, at level debug, what each policy prints and which rules applied: **it may quote bodies**, and costs time.
+    `memory_bytes` is the ceiling of Go's heap in this process; it collects harder from three quarters on, and above it
+    evaluations are Overloaded; None: no ceiling.  `clock_ns` and `new_seed` make the Moment of each evaluation.
+    """
+
+    allow_builtins: tuple[str, ...] = ()
+    explain: bool = False
+    memory_bytes: int | None = None
+    clock_ns: Callable[[], int] = time.time_ns
+    new_seed: Callable[[], int] = _random_seed
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -30,7 +55,32 @@ class _Prepared:
     """A compiled policy set; libopa drops it when the last evaluation that uses it has let go."""
 
     handle: int
+    modules: Mapping[str, str]
     identity: PolicyIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A decision that is open."""
+
+    future: Future[Evaluation]
+    prepared: _Prepared
+    point: Direction
+    moment: Moment
+
+    def settle(self, answer: Answer) -> None:
+        """Tell the one who asked."""
+        if answer.notes:
+            _LOG.debug("a policy explains", extra={"point": self.point.value, "notes": json.loads(answer.notes)})
+        with suppress(InvalidStateError):  # it is cancelled
+            if answer.error is not None:
+                self.future.set_exception(answer.error)
+            else:
+                moment, took_us = self.moment, answer.took_ns // 1000
+                identity = self.prepared.identity
+                self.future.set_result(
+                    Evaluation(answer.result, identity, took_us, time_ns=moment.time_ns, seed=moment.seed)
+                )
 
 
 class EmbeddedEngine:
@@ -39,8 +89,7 @@ class EmbeddedEngine:
     So `decide` is called on that loop, and its future is awaited, never waited for.
 
     `entrypoints` holds the policy path of each decision point, None where it is not asked.  `threads` evaluate at once;
-    default: one for each CPU, and no fewer than THREADS.  `clock_ns` is what `time.now_ns()` says: nanoseconds since
-    the epoch.
+    default: one for each CPU, and no fewer than THREADS.
     Raises PolicyLoadError; EngineError in a process that was forked from one that had loaded libopa.
     """
 
@@ -50,16 +99,18 @@ class EmbeddedEngine:
         policies: PolicySet,
         entrypoints: Mapping[Point, str | None],
         threads: int | None = None,
-        clock_ns: Callable[[], int] = time.time_ns,
+        options: Options | None = None,
     ) -> None:
         points = {point: path.strip("/") for point, path in entrypoints.items() if path is not None}
         self._paths = list(points.values())
         self._index = {point: index for index, point in enumerate(points)}
-        self._clock_ns = clock_ns
+        self._options = options or Options()
         self._library = library()
+        if (ceiling := self._options.memory_bytes) is not None:
+            self._library.tune(soft_bytes=ceiling * 3 // 4, ceiling_bytes=ceiling)
         self._prepared = self._prepare(policies)
         self._threads = threads or max(THREADS, self._library.cpus)
-        self._open: dict[int, tuple[Future[Evaluation], _Prepared]] = {}
+        self._open: dict[int, _Job] = {}
         self._mean_ns = 0.0
         self._closed = False
         self._answered = asyncio.Event()
@@ -68,9 +119,17 @@ class EmbeddedEngine:
         self._loop.add_reader(self._queue.descriptor, self._deliver)
 
     def _prepare(self, policies: PolicySet) -> _Prepared:
-        specification = {"modules": dict(policies.modules), "data": dict(policies.data), "entrypoints": self._paths}
-        handle = self._library.prepare(json.dumps(specification).encode())
-        prepared = _Prepared(handle, self._identity_of(policies))
+        specification = {
+            "modules": dict(policies.modules),
+            "data": dict(policies.data),
+            "entrypoints": self._paths,
+            "allow_builtins": self._options.allow_builtins,
+            "explain": self._options.explain,
+        }
+        return self._keep(self._library.prepare(json.dumps(specification).encode()), policies)
+
+    def _keep(self, handle: int, policies: PolicySet) -> _Prepared:
+        prepared = _Prepared(handle, policies.modules, self._identity_of(policies))
         weakref.finalize(prepared, self._library.close, handle).atexit = False
         return prepared
 
@@ -84,8 +143,16 @@ class EmbeddedEngine:
         )
 
     def replace(self, policies: PolicySet) -> None:
-        """Decide by this policy set from now on; blocks while it compiles.  PolicyLoadError: the old one stays."""
-        self._prepared = self._prepare(policies)
+        """Decide by this policy set from now on; blocks while it compiles.  PolicyLoadError: the old one stays.
+
+        Where the modules are the same, only the data document is replaced, and nothing is compiled.
+        """
+        current = self._prepared
+        if policies.modules == current.modules:
+            data = json.dumps(dict(policies.data)).encode()
+            self._prepared = self._keep(self._library.replace_data(current.handle, data), policies)
+        else:
+            self._prepared = self._prepare(policies)
 
     def serves(self, policies: PolicySet) -> bool:
         """Whether this policy set is the one that decides."""
@@ -98,47 +165,42 @@ class EmbeddedEngine:
     def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
         """See PolicyEngine."""
         future: Future[Evaluation] = Future()
-        prepared = self._prepared  # once, for `replace` runs in another thread
+        options, prepared = self._options, self._prepared  # once, for `replace` runs in another thread
+        job = _Job(future, prepared, question.point, Moment(options.clock_ns(), options.new_seed()))
         try:
-            ticket = self._submit(question, prepared.handle, int(deadline_s * 1e9))
+            ticket = self._submit(job, question, int(deadline_s * 1e9))
         except ExchangeError as error:
             future.set_exception(error)
             return future
-        self._open[ticket] = future, prepared
+        self._open[ticket] = job
         future.add_done_callback(partial(self._withdraw, ticket))
         return future
 
-    def _submit(self, question: Question, handle: int, timeout_ns: int) -> int:
+    def _submit(self, job: _Job, question: Question, timeout_ns: int) -> int:
         self._library.check_process()
         if self._closed:
             raise EngineError("the engine is closed")
-        point = question.point
-        if point not in self._index:
-            raise EngineError(f"no entrypoint is configured for the {point.value} point")
+        if job.point not in self._index:
+            raise EngineError(f"no entrypoint is configured for the {job.point.value} point")
         waiting = len(self._open) - self._threads
         if waiting > 0 and waiting * self._mean_ns / self._threads > timeout_ns:
             raise Overloaded(f"{waiting} decisions are waiting: the deadline cannot be met")
-        index, time_ns = self._index[point], self._clock_ns()
-        ticket = self._queue.submit(handle, index, question.input, timeout_ns=timeout_ns, time_ns=time_ns)
+        handle, index = job.prepared.handle, self._index[job.point]
+        ticket = self._queue.submit(handle, index, question.input, timeout_ns=timeout_ns, moment=job.moment)
         if not ticket:
             raise Overloaded(f"{MAX_LOST} evaluations could not be stopped at their deadlines and still run")
         return ticket
 
     def _withdraw(self, ticket: int, future: Future[Evaluation]) -> None:
-        if future.cancelled() and self._open.get(ticket, (None,))[0] is future:  # not taken: tickets come again
+        if future.cancelled() and not self._closed:
             self._queue.withdraw(ticket)
 
     def _deliver(self) -> None:
         """On the loop, while there are answers."""
-        taken = [(answer, *self._open.pop(answer.ticket)) for answer in self._queue.take()]
-        for answer, future, prepared in taken:
+        for answer in self._queue.take():
             if answer.took_ns:
                 self._mean_ns += SMOOTHING * (answer.took_ns - self._mean_ns)
-            with suppress(InvalidStateError):  # it is cancelled
-                if answer.error is not None:
-                    future.set_exception(answer.error)
-                else:
-                    future.set_result(Evaluation(answer.result, prepared.identity, answer.took_ns // 1000))
+            self._open.pop(answer.ticket).settle(answer)
         self._answered.set()
 
     async def close(self) -> None:

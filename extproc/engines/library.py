@@ -1,26 +1,49 @@
-"""The C interface of libopa, OPA's evaluator (libopa/README.md), with Python values.  The only importer of ctypes."""
+"""The C interface of libopa, OPA's evaluator (libopa/libopa.h), with Python values.  The only importer of ctypes."""
 
 import ctypes
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from struct import Struct
 
-from extproc.errors import EngineError, EngineTimeout, ExchangeError, PolicyLoadError
+from extproc.engines.answers import Answer, Moment, Statistics, read_answers, refuse
+from extproc.errors import EngineError, PolicyLoadError
 
-ABI = 2
+ABI = 3
 LIBRARY = Path(__file__).with_name("libopa.so")
 MAX_LOST = 32
 """Evaluations inside one long builtin call cannot be stopped; with this many of them running, nothing more is taken."""
 _SLACK_NS = 2_000_000
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 _BUFFER_BYTES = 1 << 16
-_ANSWER = Struct("=qqiI")
-_UNDEFINED, _FAILURE = 1, 2
+_AS_IT_IS = -1
+_INTEGER, _SIZE, _POINTER, _TEXT = ctypes.c_int64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p
+_SIGNATURES = {
+    "libopa_version": (_POINTER, [_POINTER]),
+    "libopa_prepare": (_POINTER, [_TEXT, _SIZE, _POINTER, _POINTER]),
+    "libopa_replace_data": (_POINTER, [_INTEGER, _TEXT, _SIZE, _POINTER, _POINTER]),
+    "libopa_verify_bundle": (_POINTER, [_TEXT, _SIZE, _POINTER]),
+    "libopa_statistics": (_POINTER, [_POINTER]),
+    "libopa_open": (_POINTER, [ctypes.c_int32, ctypes.c_int32, _POINTER]),
+    "libopa_tune": (None, [ctypes.c_int32, _INTEGER, _INTEGER]),
+    "libopa_close": (None, [_INTEGER]),
+    "libopa_free": (None, [_POINTER]),
+    "libopa_submit": (
+        _INTEGER,
+        [_POINTER, _INTEGER, ctypes.c_int32, _TEXT, _SIZE, _INTEGER, _INTEGER, ctypes.c_uint64],
+    ),
+    "libopa_take": (_INTEGER, [_POINTER, _POINTER, _SIZE]),
+    "libopa_withdraw": (None, [_POINTER, _INTEGER]),
+    "libopa_shut": (None, [_POINTER]),
+}
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
 
 
 @contextmanager
@@ -37,46 +60,66 @@ def _lenient_timers() -> Iterator[None]:
 
 
 class Library:
-    """What goes into Go and may take its time.  `pid` is the process that loaded it, the only one that may call it."""
+    """What goes into Go and may take its time; from any thread.
+
+    `pid` is the process that loaded it, the only one that may call it: elsewhere all but `close` raise EngineError.
+    """
 
     def __init__(self) -> None:
         if not LIBRARY.exists():
             raise PolicyLoadError(f"{LIBRARY} is missing: install the package again where it can be built")
         self.pid = os.getpid()
         with _lenient_timers():
-            library = ctypes.CDLL(str(LIBRARY))
-        self._version, self._prepare, self._open = library.libopa_version, library.libopa_prepare, library.libopa_open
-        self._close, self._free = library.libopa_close, library.libopa_free
-        self._version.restype = self._prepare.restype = self._open.restype = ctypes.c_void_p
-        self._close.restype = self._free.restype = None
-        self._close.argtypes, self._free.argtypes = [ctypes.c_int64], [ctypes.c_void_p]
-        self._prepare.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]
-        self._open.argtypes = [ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p]
-        length = ctypes.c_size_t()
-        version = json.loads(self._take(self._version(ctypes.byref(length)), length))
+            self._c = ctypes.CDLL(str(LIBRARY))
+        self._c.libopa_version.restype, self._c.libopa_free.argtypes = _POINTER, [_POINTER]  # what every ABI has
+        version = json.loads(self._text("libopa_version"))
         if version["abi"] != ABI:
             raise PolicyLoadError(f"{LIBRARY} has ABI {version['abi']}, not {ABI}: install the package again")
+        _declare(self._c)
         self.opa_version, self.cpus = str(version["opa"]), int(version["cpus"])
 
-    def _take(self, buffer: int | None, length: ctypes.c_size_t) -> bytes:
+    def _text(self, function: str, *arguments: object) -> bytes:
+        """Call what returns a text and writes its length to its last argument."""
+        length = _SIZE()
+        buffer = getattr(self._c, function)(*arguments, ctypes.byref(length))
         text = ctypes.string_at(buffer or 0, length.value)
-        self._free(buffer)
+        self._c.libopa_free(buffer)
         return text
 
     def prepare(self, specification: bytes) -> int:
         """The handle of a compiled policy set.  Raises PolicyLoadError with every problem that OPA found."""
         self.check_process()
-        handle, length = ctypes.c_int64(), ctypes.c_size_t()
-        buffer = self._prepare(specification, len(specification), ctypes.byref(handle), ctypes.byref(length))
-        problems = json.loads(self._take(buffer, length))
-        if problems:
-            raise PolicyLoadError("; ".join(_sentence(**problem) for problem in problems))
+        handle = _INTEGER()
+        refuse(self._text("libopa_prepare", specification, len(specification), ctypes.byref(handle)))
         return handle.value
+
+    def replace_data(self, handle: int, data: bytes) -> int:
+        """A further handle: the same policy set over another data document, without compiling.  PolicyLoadError."""
+        self.check_process()
+        renewed = _INTEGER()
+        refuse(self._text("libopa_replace_data", handle, data, len(data), ctypes.byref(renewed)))
+        return renewed.value
+
+    def verify_bundle(self, specification: bytes) -> None:
+        """Raise PolicyLoadError unless a known key signed exactly these files."""
+        self.check_process()
+        refuse(self._text("libopa_verify_bundle", specification, len(specification)))
+
+    def tune(self, *, gc_percent: int = _AS_IT_IS, soft_bytes: int = _AS_IT_IS, ceiling_bytes: int = _AS_IT_IS) -> None:
+        """Set Go's GOGC, its GOMEMLIMIT, and the heap above which evaluations fail as Overloaded (0: none)."""
+        self.check_process()
+        self._c.libopa_tune(gc_percent, soft_bytes, ceiling_bytes)
+
+    def statistics(self) -> Statistics:
+        """What this process has evaluated, and what it holds; some microseconds."""
+        self.check_process()
+        return Statistics(**json.loads(self._text("libopa_statistics")))
 
     def open(self, threads: int) -> "Queue":
         """A queue with threads of its own.  Raises PolicyLoadError where there is no descriptor for it."""
+        self.check_process()
         descriptor = ctypes.c_int32()
-        queue = self._open(threads, MAX_LOST, ctypes.byref(descriptor))
+        queue = self._c.libopa_open(threads, MAX_LOST, ctypes.byref(descriptor))
         if queue is None:
             raise PolicyLoadError("libopa found no file descriptor for its queue: raise the limit on open files")
         return Queue(queue, descriptor.value)
@@ -84,22 +127,12 @@ class Library:
     def close(self, handle: int) -> None:
         """Drop a policy set; an evaluation that runs ends in peace."""
         if os.getpid() == self.pid:
-            self._close(handle)
+            self._c.libopa_close(handle)
 
     def check_process(self) -> None:
         """Raise EngineError in a forked child, where a call would hang."""
         if os.getpid() != self.pid:
             raise EngineError("libopa was loaded before a fork: start workers by spawn")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a job.  `result` is JSON text, None for undefined.  `took_ns` is 0 if it never began."""
-
-    ticket: int
-    took_ns: int
-    result: bytes | None
-    error: ExchangeError | None
 
 
 class Queue:
@@ -110,68 +143,40 @@ class Queue:
 
     def __init__(self, queue: int, descriptor: int) -> None:
         library = ctypes.PyDLL(str(LIBRARY))
-        submit, take = library.libopa_submit, library.libopa_take
-        integer = ctypes.c_int64
-        submit.argtypes = [ctypes.c_void_p, integer, ctypes.c_int32, ctypes.c_char_p, ctypes.c_size_t, integer, integer]
-        take.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
-        submit.restype = take.restype = integer
-        library.libopa_withdraw.argtypes = [ctypes.c_void_p, integer]
-        library.libopa_shut.argtypes = [ctypes.c_void_p]
-        library.libopa_withdraw.restype = library.libopa_shut.restype = None
+        _declare(library)
         self.descriptor = descriptor
-        self._submit, self._take = partial(submit, queue), partial(take, queue)
+        self._submit, self._take = partial(library.libopa_submit, queue), partial(library.libopa_take, queue)
         self.withdraw: Callable[[int], None] = partial(library.libopa_withdraw, queue)
-        """A job that has not begun shall not; it is answered all the same.  For a ticket that is still to be taken."""
+        """A job that has not begun shall not; it is answered all the same.  Any other ticket means nothing."""
         self.shut: Callable[[], None] = partial(library.libopa_shut, queue)
         """Free the queue and its descriptor, once all answers are taken.  The last call."""
-        self._make_room(_BUFFER_BYTES)
+        self._room = _Room(_BUFFER_BYTES)
 
-    def _make_room(self, size: int) -> None:
-        content = bytearray(size)
-        self._content, self._window = memoryview(content), (ctypes.c_char * size).from_buffer(content)
-
-    def submit(self, handle: int, entrypoint: int, document: bytes, *, timeout_ns: int, time_ns: int) -> int:
+    def submit(self, handle: int, entrypoint: int, document: bytes, *, timeout_ns: int, moment: Moment) -> int:
         """The ticket of a new job; 0: it is not taken, for MAX_LOST evaluations run that nobody can stop."""
-        ticket: int = self._submit(handle, entrypoint, document, len(document), timeout_ns, time_ns)
+        size = len(document)
+        ticket: int = self._submit(handle, entrypoint, document, size, timeout_ns, moment.time_ns, moment.seed)
         return ticket
 
-    def take(self) -> Iterator[Answer]:
+    def take(self) -> list[Answer]:
         """The answers that are there; not all if they are large."""
-        written = self._take(self._window, len(self._content))
-        if written < 0:
-            self._make_room(-written)
-            written = self._take(self._window, len(self._content))
-        start = 0
-        while start < written:
-            ticket, took_ns, status, length = _ANSWER.unpack_from(self._content, start)
-            start += _ANSWER.size
-            output = self._content[start : start + length].tobytes()
-            start += length
-            if status == _FAILURE:
-                yield Answer(ticket, took_ns, None, _failure(**json.loads(output)))
-            else:
-                yield Answer(ticket, took_ns, None if status == _UNDEFINED else output, None)
+        room = self._room
+        written = self._take(room.window, room.size)
+        if written < 0:  # for this once, for such answers are rare
+            room = _Room(-written)
+            written = self._take(room.window, room.size)
+        return list(read_answers(room.content[:written]))
+
+
+class _Room:
+    """Memory that C writes to and Python reads from."""
+
+    def __init__(self, size: int) -> None:
+        memory = bytearray(size)
+        self.size, self.content, self.window = size, memoryview(memory), (ctypes.c_char * size).from_buffer(memory)
 
 
 @cache
 def library() -> Library:
     """A process can load a C library only once; a forked child finds its parent's here and is refused."""
     return Library()
-
-
-def _sentence(*, code: str, file: str, row: int, col: int, message: str) -> str:
-    advice = ": define it, or change policy.points" if code == "entrypoint" else ""
-    return f"{file}:{row}:{col}: {code}: {message}" if file else f"{code}: {message}{advice}"
-
-
-def _failure(*, kind: str, code: str, file: str, row: int, message: str) -> ExchangeError:
-    """OPA's words about an evaluation could quote the input, so libopa keeps them to itself."""
-    match kind:
-        case "deadline":
-            return EngineTimeout(message)
-        case "evaluation":
-            return EngineError(f"{code} at {file}:{row}" if file else code)
-        case "withdrawn":
-            return EngineError("the engine is closed")
-        case _:
-            return EngineError(f"{kind}: {message}")

@@ -12,7 +12,7 @@ import pytest
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
 from extproc.core.point import Point
 from extproc.engines import library
-from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.embedded import EmbeddedEngine, Options
 from extproc.engines.sources import PolicySet
 from extproc.errors import EngineError, EngineTimeout, Overloaded, PolicyLoadError
 
@@ -58,7 +58,8 @@ def test_an_evaluation_names_the_policy_and_its_own_duration(policies: Policies)
         async with running(loaded) as engine:
             evaluation = await asyncio.wrap_future(engine.decide(ask(b'{"answer": 42}'), 5))
             identity = PolicyIdentity("embedded", "1.22.2", "", loaded.policy_digest, loaded.data_digest)
-            assert evaluation == Evaluation(b"42", identity, evaluation.duration_us)
+            told = {"time_ns": evaluation.time_ns, "seed": evaluation.seed}
+            assert evaluation == Evaluation(b"42", identity, evaluation.duration_us, **told)
             assert 0 < evaluation.duration_us < 5_000_000
             assert engine.identity() == identity
 
@@ -200,12 +201,31 @@ def test_answers_come_whole_whatever_their_size_and_number(policies: Policies) -
     asyncio.run(scenario())
 
 
-def test_a_builtin_that_reaches_out_does_not_load_and_the_line_is_named(policies: Policies) -> None:
-    for builtin in ('http.send({"method": "GET", "url": "http://a"})', 'net.lookup_ip_addr("a")', "opa.runtime()"):
-        with pytest.raises(PolicyLoadError, match=r"request\.rego:3:13: rego_type_error: undefined function "):
-            EmbeddedEngine(
-                policies=policies(f"package extproc.request\n\ndecision := {builtin}\n"), entrypoints=ENTRYPOINTS
-            )
+def test_a_builtin_that_reaches_out_does_not_load_and_the_rule_and_line_are_named(policies: Policies) -> None:
+    calls = {
+        "http.send": '({"method": "GET", "url": "http://a"})',
+        "net.lookup_ip_addr": '("a")',
+        "opa.runtime": "()",
+    }
+    for builtin, arguments in calls.items():
+        loaded = policies(f"package extproc.request\n\ndecision := {builtin}{arguments}\n")
+        with pytest.raises(PolicyLoadError) as caught:
+            EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS)
+        assert str(caught.value).endswith(
+            f"/request.rego:3:13: builtin_withheld: {builtin} is off, and rule data.extproc.request.decision calls it: "
+            "do without, or name it in policy.allow_builtins"
+        )
+
+
+def test_a_builtin_that_is_allowed_by_name_is_called(policies: Policies) -> None:
+    async def scenario() -> None:
+        loaded = policies("package extproc.request\n\ndecision := opa.runtime()\n")
+        options = Options(allow_builtins=("opa.runtime",))
+        engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, threads=1, options=options)
+        assert await result(engine.decide(ask(b"{}"), 5)) == b"{}"
+        await engine.close()
+
+    asyncio.run(scenario())
 
 
 def test_an_entrypoint_that_no_policy_defines_does_not_load(policies: Policies) -> None:
@@ -229,9 +249,24 @@ def test_a_point_without_an_entrypoint_is_an_error(policies: Policies) -> None:
 def test_the_clock_is_the_callers(policies: Policies) -> None:
     async def scenario() -> None:
         loaded = policies("package extproc.request\n\ndecision := time.now_ns()\n")
-        engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, clock_ns=lambda: 1_700_000_000_000_000_001)
+        options = Options(clock_ns=lambda: 1_700_000_000_000_000_001)
+        engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, options=options)
         assert await result(engine.decide(ask(b"{}"), 5)) == b"1700000000000000001"
         await engine.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_evaluation_repeats_with_the_time_and_the_seed_that_it_tells(policies: Policies) -> None:
+    async def scenario() -> None:
+        rego = 'decision := [time.now_ns(), rand.intn("a", 1000000000), uuid.rfc4122("b")]'
+        loaded = policies(f"package extproc.request\n\n{rego}\n")
+        async with running(loaded) as engine:
+            first, other = [await asyncio.wrap_future(engine.decide(ask(b"{}"), 5)) for _ in range(2)]
+        options = Options(clock_ns=lambda: first.time_ns or 0, new_seed=lambda: first.seed or 0)
+        repeating = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, threads=1, options=options)
+        assert await result(repeating.decide(ask(b"{}"), 5)) == first.result != other.result
+        await repeating.close()
 
     asyncio.run(scenario())
 

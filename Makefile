@@ -12,7 +12,7 @@ export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/
 
 include .ci/tools.mk
 
-.PHONY: help setup demo test test-data check format bench fuzz lock wheel clean
+.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
@@ -41,6 +41,9 @@ test: $(READY) $(TOOLS)/opa ## Every test but the outside data sets'.
 
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
 	$(BIN)/python -m pytest tests/data $(ARGS)
+
+conformance: $(READY) .tools/go ## OPA's own cases, of the pinned version, against the embedded engine (a part of `test`).
+	$(BIN)/python -m pytest tests/engines/test_opa_cases.py $(ARGS)
 
 check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests, policies.
 	$(BIN)/ruff check

@@ -40,7 +40,8 @@ var crowded = &failure{Kind: kindMemory, Message: "the policy engine's heap is a
 // question is what an evaluation depends on beside its policy: with all of it equal, so is the answer.
 type question struct {
 	entrypoint int
-	input      string
+	input      string // JSON text
+	absent     bool   // `input` is undefined; not the same as an empty text, which is none
 	time       time.Time
 	seed       uint64
 }
@@ -73,18 +74,20 @@ func (p *policy) evaluate(q question, run *run) (a answer) {
 	if q.entrypoint < 0 || q.entrypoint >= len(p.queries) {
 		return answer{fail: &failure{Kind: kindInternal, Message: "no such entrypoint"}}
 	}
-	value, err := readInput(q.input)
-	if err != nil {
-		return answer{fail: &failure{Kind: kindInput, Message: err.Error()}}
-	}
 	options := []rego.EvalOption{
-		rego.EvalParsedInput(value),
 		rego.EvalTime(q.time),
 		rego.EvalSeed(&dice{seed: q.seed}),
 		rego.EvalSortSets(true),
 		rego.EvalMetrics(metrics.NoOp()),
 		rego.EvalInterQueryBuiltinValueCache(p.values),
 		rego.EvalExternalCancel(run.cancel), // without one, OPA starts a goroutine for each evaluation
+	}
+	if !q.absent {
+		value, err := readInput(q.input)
+		if err != nil {
+			return answer{fail: &failure{Kind: kindInput, Message: err.Error()}}
+		}
+		options = append(options, rego.EvalParsedInput(value))
 	}
 	var said *notes
 	if p.Explain {

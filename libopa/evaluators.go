@@ -50,6 +50,7 @@ func (e *evaluators) take(job *C.libopa_job) bool {
 	handle := int64(job.handle)
 	asked := question{
 		entrypoint: int(job.entrypoint),
+		absent:     job.input == nil,
 		input:      copyOf(job.input, job.input_length),
 		time:       time.Unix(0, int64(job.time_ns)),
 		seed:       uint64(job.seed),

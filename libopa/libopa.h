@@ -41,7 +41,7 @@ extern char *libopa_version(size_t *length);
  *   {"modules": {file name: Rego v1 text}, "data": {...}, "entrypoints": ["extproc/request/decision"],
  *    "allow_builtins": ["http.send"], "strict_builtin_errors": false, "explain": false}
  *
- * Only modules and entrypoints are required. The answer is a list of all problems found, {code, file, row, col, message},
+ * Only modules and entrypoints are required. An empty entrypoint is all of `data`. The answer is a list of all problems found, {code, file, row, col, message},
  * row and col counted from 1, 0 and an empty file where there is no place. Without a problem it is [] and *handle is a
  * handle; else *handle is 0.
  */
@@ -92,7 +92,7 @@ typedef struct libopa_queue libopa_queue;
 extern libopa_queue *libopa_open(int32_t evaluators, int32_t max_lost, int32_t *fd);
 
 /*
- * The ticket of a new job, above 0, with a copy of the input. 0: not taken, for there is no memory or max_lost evaluations
+ * The ticket of a new job, above 0, with a copy of the input; NULL leaves `input` undefined. 0: not taken, for there is no memory or max_lost evaluations
  * that could not be stopped still run. The deadline counts from here. time_ns is what time.now_ns() says, since 1970; seed
  * is what rand.intn, uuid.rfc4122 and the like draw from: with equal time, seed, input and policy an answer is equal.
  */

@@ -154,8 +154,10 @@ func (p *policy) conflicts(ctx context.Context, store storage.Store) []problem {
 // prepareEntrypoint refuses an entrypoint that no rule defines: OPA would answer it with undefined for ever.
 func (p *policy) prepareEntrypoint(ctx context.Context, store storage.Store, entrypoint string) (rego.PreparedEvalQuery, error) {
 	ref := ast.DefaultRootRef.Copy()
-	for segment := range strings.SplitSeq(entrypoint, "/") {
-		ref = append(ref, ast.StringTerm(segment))
+	if entrypoint != "" {
+		for segment := range strings.SplitSeq(entrypoint, "/") {
+			ref = append(ref, ast.StringTerm(segment))
+		}
 	}
 	isDocument := func(rule *ast.Rule) bool { return len(rule.Head.Args) == 0 } // and no function
 	if !slices.ContainsFunc(p.compiler.GetRules(ref), isDocument) {

@@ -92,7 +92,7 @@ int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, c
 	if (job == NULL)
 		return 0;
 	*job = (libopa_job){.handle = handle, .entrypoint = entrypoint, .due_ns = now_ns() + timeout_ns,
-			.time_ns = time_ns, .seed = seed, .input_length = length, .input = (char *)(job + 1)};
+			.time_ns = time_ns, .seed = seed, .input_length = length, .input = input ? (char *)(job + 1) : NULL};
 	copy(job->input, input, kept);
 	pthread_mutex_lock(&queue->lock);
 	int64_t ticket = queue->lost < queue->max_lost ? ++queue->tickets : 0;

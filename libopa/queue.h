@@ -15,7 +15,7 @@ typedef struct libopa_job {
 	uint32_t output_length, notes_length;
 	int64_t elapsed_ns;
 	size_t input_length;
-	char *input, *output; // the input lies behind the job, the notes behind the output
+	char *input, *output; // the input, if there is one, lies behind the job, the notes behind the output
 } libopa_job;
 
 // For the evaluators. Output and notes are no longer than LIBOPA_MAX_OUTPUT and LIBOPA_MAX_NOTES allow.

@@ -152,9 +152,12 @@ class Queue:
         """Free the queue and its descriptor, once all answers are taken.  The last call."""
         self._room = _Room(_BUFFER_BYTES)
 
-    def submit(self, handle: int, entrypoint: int, document: bytes, *, timeout_ns: int, moment: Moment) -> int:
-        """The ticket of a new job; 0: it is not taken, for MAX_LOST evaluations run that nobody can stop."""
-        size = len(document)
+    def submit(self, handle: int, entrypoint: int, document: bytes | None, *, timeout_ns: int, moment: Moment) -> int:
+        """The ticket of a new job; 0: it is not taken, for MAX_LOST evaluations run that nobody can stop.
+
+        With None as its document, `input` is undefined.
+        """
+        size = 0 if document is None else len(document)
         ticket: int = self._submit(handle, entrypoint, document, size, timeout_ns, moment.time_ns, moment.seed)
         return ticket
 

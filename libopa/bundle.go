@@ -18,7 +18,6 @@ const signatures = ".signatures.json"
 type signedBundle struct {
 	Files map[string][]byte       `json:"files"` // name without a leading slash to content, base64 in JSON
 	Keys  map[string]*keys.Config `json:"keys"`
-	Scope string                  `json:"scope"`
 }
 
 // brokenHashes are those of OPA's whose collisions can be made: one file could be signed and another one shipped.
@@ -41,7 +40,7 @@ func verify(text []byte) []problem {
 	if err := json.Unmarshal(content, &config); err != nil {
 		return unsigned(signatures, err.Error())
 	}
-	listed, err := bundle.VerifyBundleSignature(config, bundle.NewVerificationConfig(signed.Keys, "", signed.Scope, nil))
+	listed, err := bundle.VerifyBundleSignature(config, bundle.NewVerificationConfig(signed.Keys, "", "", nil))
 	if err != nil {
 		return unsigned(signatures, err.Error())
 	}

@@ -56,8 +56,8 @@ extern void libopa_close(int64_t handle);
 /*
  * Verify the signature of an OPA bundle, whose archive the caller has read:
  *
- *   {"files": {name without a leading slash: base64}, "keys": {key id: {"key": PEM or secret, "algorithm": "ES256"}},
- *    "scope": ""}
+ *   {"files": {name without a leading slash: base64},
+ *    "keys": {key id: {"key": PEM or secret, "algorithm": "ES256", "scope": ""}}}
  *
  * The answer is a list of problems, as of libopa_prepare; [] means: a known key signed exactly these files.
  */

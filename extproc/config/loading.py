@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from extproc.config.document import Lines, read_document
-from extproc.config.settings import Evidence, Policy, Settings
+from extproc.config.settings import BundleKey, Evidence, Policy, Settings
 from extproc.errors import ConfigurationError
 
 _PREFIX = "EXTPROC_"
@@ -132,7 +132,16 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     policy, evidence = settings.policy, settings.evidence
     return settings.model_copy(
         update={
-            "policy": Policy.model_copy(policy, update={"paths": tuple(folder / path for path in policy.paths)}),
+            "policy": Policy.model_copy(
+                policy,
+                update={
+                    "paths": tuple(folder / path for path in policy.paths),
+                    "bundle_keys": {
+                        id_: BundleKey.model_copy(key, update={"file": folder / key.file})
+                        for id_, key in policy.bundle_keys.items()
+                    },
+                },
+            ),
             "evidence": Evidence.model_copy(
                 evidence,
                 update={

@@ -15,6 +15,7 @@ from extproc.config.values import (
     File,
     HeaderPattern,
     MessageBytes,
+    SigningAlgorithm,
     StateAnswer,
     TcpAddress,
     Whole,
@@ -50,12 +51,24 @@ class Points(Section):
     response: Entrypoint | None = "extproc/response/decision"
 
 
+class BundleKey(Section):
+    """A key that policy bundles may be signed with: PEM of the public key, or the secret for HS256 to HS512."""
+
+    file: File
+    algorithm: SigningAlgorithm = "RS256"
+    scope: str = ""
+
+
 class Policy(Section):
     """What decides."""
 
     engine: Literal["embedded", "opa"] = "embedded"
     paths: tuple[File, ...] = ()
     data: dict[str, object] = {}
+    bundle_keys: dict[str, BundleKey] = {}
+    allow_builtins: tuple[Literal["http.send", "net.lookup_ip_addr", "opa.runtime"], ...] = ()
+    memory_bytes: Whole = Field(default=1 << 30, ge=64 << 20)
+    explain: bool = False
     opa: Opa = Opa()
     deadline_ms: Whole = Field(default=150, ge=1, le=60_000)
     points: Points = Points()

@@ -61,4 +61,8 @@ File: TypeAlias = Annotated[Path, BeforeValidator(_named)]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 ClientError: TypeAlias = Annotated[Whole, Field(ge=400, le=499)]
 StateAnswer: TypeAlias = ClientError | Literal["evaluate"]
+SigningAlgorithm: TypeAlias = Literal[
+    "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"
+]
+"""What OPA signs bundles with (https://www.openpolicyagent.org/docs/configuration#keys)."""
 MessageBytes: TypeAlias = Annotated[Whole, Field(ge=1024, le=256 << 20)]

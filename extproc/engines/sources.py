@@ -2,7 +2,8 @@
 
 Names and layout are OPA's (https://www.openpolicyagent.org/docs/management-bundles#bundle-file-format): `*.rego` are
 modules, `data.json` and `data.yaml` are mounted at the folder that they lie in, `.manifest` has the revision.  Tests
-(`*_test.rego`) and hidden files are left out.  **Signatures of bundles are not checked.**
+(`*_test.rego`) and hidden files are left out.  Where there are bundle keys, nothing but signed bundles is read; without
+them **signatures are not checked**.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from extproc.engines.archive import MAX_BYTES, read_archive
 from extproc.engines.documents import merge, mount, parse_json, parse_yaml
+from extproc.engines.signatures import BundleKey, verify
 from extproc.errors import PolicyLoadError
 
 _DATA = {"data.json": parse_json, "data.yaml": parse_yaml, "data.yml": parse_yaml}
@@ -47,9 +49,14 @@ class _File:
     content: bytes
 
 
-def load(paths: Iterable[Path], data: Mapping[str, object]) -> PolicySet:
-    """Read all paths, in order; `data` is merged over what they hold.  Raises PolicyLoadError."""
-    files = [file for path in paths for file in _files(path)]
+def load(
+    paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mapping[str, BundleKey] | None = None
+) -> PolicySet:
+    """Read all paths, in order; `data` is merged over what they hold.  Raises PolicyLoadError.
+
+    With `bundle_keys`, by key id, each path must be a bundle that one of them signed; their files are read each time.
+    """
+    files = [file for path in paths for file in _files(path, bundle_keys or {})]
     modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
     if not modules:
         raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")
@@ -90,20 +97,27 @@ def _text(file: _File) -> str:
 
 
 def _revision(file: _File) -> str:
-    revision = parse_json(file.content, file.shown).get("revision", "")
+    manifest = parse_json(file.content, file.shown)
+    if manifest.get("rego_version", 1) != 1 or manifest.get("file_rego_versions"):
+        raise PolicyLoadError(
+            f"{file.shown}: only Rego v1 is evaluated: build the bundle with `opa build --v1-compatible`"
+        )
+    revision = manifest.get("revision", "")
     if not isinstance(revision, str):
         raise PolicyLoadError(f"{file.shown}: `revision` must be a string")
     return revision
 
 
-def _files(path: Path) -> Iterator[_File]:
+def _files(path: Path, bundle_keys: Mapping[str, BundleKey]) -> Iterator[_File]:
     """The files under one configured path, in a fixed order."""
+    is_bundle = path.name.endswith(".tar.gz")
+    if bundle_keys and not is_bundle:
+        raise PolicyLoadError(f"{path} is no bundle: policy.bundle_keys asks for signed ones, so name a .tar.gz")
     try:
-        if path.is_dir():
+        if is_bundle:
+            yield from _bundle(path, bundle_keys)
+        elif path.is_dir():
             yield from _folder(path)
-        elif path.name.endswith(".tar.gz"):
-            for name, content in read_archive(path):
-                yield _File(name, f"{path}:{name}", content)
         else:
             yield _File(PurePosixPath(path.name), str(path), _read(path))
     except FileNotFoundError as error:
@@ -112,6 +126,14 @@ def _files(path: Path) -> Iterator[_File]:
         raise PolicyLoadError(
             f"{error.filename or path} cannot be read ({error.strerror or error}): check its permissions"
         ) from error
+
+
+def _bundle(path: Path, keys: Mapping[str, BundleKey]) -> Iterator[_File]:
+    files = dict(read_archive(path))
+    if keys:
+        verify(path, files, keys)
+    for name, content in files.items():
+        yield _File(name, f"{path}:{name}", content)
 
 
 def _folder(root: Path) -> Iterator[_File]:

@@ -8,6 +8,7 @@ from watchfiles import Change, awatch
 
 from extproc.core.engine import PolicyIdentity
 from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.signatures import BundleKey
 from extproc.engines.sources import load
 from extproc.errors import StartupError
 
@@ -15,7 +16,12 @@ Outcome = Callable[[PolicyIdentity | StartupError], None]
 
 
 async def watch(
-    *, engine: EmbeddedEngine, paths: Sequence[Path], data: Mapping[str, object], on_outcome: Outcome
+    *,
+    engine: EmbeddedEngine,
+    paths: Sequence[Path],
+    data: Mapping[str, object],
+    on_outcome: Outcome,
+    bundle_keys: Mapping[str, BundleKey] | None = None,
 ) -> None:
     """Watch until cancelled.
 
@@ -34,7 +40,7 @@ async def watch(
 
     async for _ in awatch(*folders, *{file.parent for file in files}, watch_filter=counts):
         try:
-            policies = await asyncio.to_thread(load, paths, data)
+            policies = await asyncio.to_thread(load, paths, data, bundle_keys)
             if engine.serves(policies):
                 continue
             await asyncio.to_thread(engine.replace, policies)

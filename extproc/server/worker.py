@@ -23,8 +23,9 @@ from extproc.config import Settings
 from extproc.core.body import MemoryBudget
 from extproc.core.engine import PolicyEngine, PolicyIdentity
 from extproc.core.receipt import Issuer
-from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.embedded import EmbeddedEngine, Options
 from extproc.engines.opa import OpaEngine
+from extproc.engines.signatures import BundleKey
 from extproc.engines.sources import load
 from extproc.engines.watch import watch
 from extproc.errors import StartupError
@@ -166,8 +167,12 @@ async def _opa(settings: Settings, meters: Metrics) -> AsyncIterator[PolicyEngin
 @asynccontextmanager
 async def _embedded(settings: Settings, meters: Metrics) -> AsyncIterator[PolicyEngine]:
     policy = settings.policy
-    policies = load(policy.paths, policy.data)
-    engine = EmbeddedEngine(policies=policies, entrypoints=rules_of(settings).entrypoints)
+    keys = {id_: BundleKey(key.file, key.algorithm, key.scope) for id_, key in policy.bundle_keys.items()}
+    engine = EmbeddedEngine(
+        policies=load(policy.paths, policy.data, keys),
+        entrypoints=rules_of(settings).entrypoints,
+        options=Options(allow_builtins=policy.allow_builtins, explain=policy.explain, memory_bytes=policy.memory_bytes),
+    )
 
     def outcome(news: PolicyIdentity | StartupError) -> None:
         if isinstance(news, StartupError):
@@ -176,7 +181,9 @@ async def _embedded(settings: Settings, meters: Metrics) -> AsyncIterator[Policy
         else:
             _loaded(meters, news)
 
-    watcher = asyncio.create_task(watch(paths=policy.paths, data=policy.data, engine=engine, on_outcome=outcome))
+    watcher = asyncio.create_task(
+        watch(engine=engine, paths=policy.paths, data=policy.data, bundle_keys=keys, on_outcome=outcome)
+    )
     watcher.add_done_callback(_watching_ended)
     try:
         yield engine

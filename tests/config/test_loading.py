@@ -111,10 +111,14 @@ def test_paths_are_relative_to_the_folder_of_the_file(
     loaded: Callable[[str], Settings], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(os.path.sep)
-    settings = loaded("policy: {paths: [a, ../b, /c]}\nevidence: {directory: e, key: k, hmac_key: /h}")
+    settings = loaded(
+        "policy: {paths: [a, ../b, /c], bundle_keys: {r: {file: r.pem}}}\n"
+        "evidence: {directory: e, key: k, hmac_key: /h}"
+    )
     home = file.parent
     evidence = settings.evidence
     assert settings.policy.paths == (home / "a", home / "../b", Path("/c"))
+    assert settings.policy.bundle_keys["r"].file == home / "r.pem"
     assert (evidence.directory, evidence.key, evidence.hmac_key) == (home / "e", home / "k", Path("/h"))
 
 

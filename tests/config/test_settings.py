@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from extproc.config import Settings
+from extproc.config.settings import BundleKey
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ KEYS = (
     Key("admin.listen", "127.0.0.1:9090", ("h:1",), _ADDRESS | {"unix:///x": "must be HOST:PORT"}),
     Key("policy.engine", "embedded", ("opa",), {"rego": "must be 'embedded' or 'opa'"}),
     Key("policy.data", {}, ({"a": [1, "2026-01-01"]},), {"[]": "must be a mapping", "{1: 2}": "a key must be text"}),
+    Key(
+        "policy.bundle_keys",
+        {},
+        ({"release": BundleKey(file=Path("/k.pem"), algorithm="ES256", scope="write")},),
+        {"[]": "must be a mapping", "{k: {}}": "Field required", "{k: {file: f, algorithm: none}}": "'ES256', 'ES384'"},
+    ),
+    Key(
+        "policy.allow_builtins", (), (("http.send",), ()), {"[http.sent]": "must be 'http.send', 'net.lookup_ip_addr'"}
+    ),
+    Key("policy.memory_bytes", 1 << 30, (64 << 20, 1 << 40), {"67108863": "must be greater than or equal to 67108864"}),
+    Key("policy.explain", default=False, good=(True,), bad={"2": "must be a valid boolean"}),
     Key("policy.opa.url", "http://127.0.0.1:8181/", ("https://opa:8181/",), _URL),
     Key("policy.deadline_ms", 150, (1, 1500), _WHOLE | {"0": "greater than", "60001": "less than or equal to 60000"}),
     Key("policy.points.headers", None, ("a/b",), _ENTRYPOINT),
@@ -126,6 +138,8 @@ def _plain(value: object) -> object:
             return list(value)
         case Path():
             return str(value)
+        case {"release": BundleKey() as key}:
+            return {"release": key.model_dump(mode="json")}
         case _:
             return value
 
@@ -139,7 +153,7 @@ def _leaves(document: dict[str, object], prefix: str) -> list[tuple[str, object]
     out: list[tuple[str, object]] = []
     for name, value in document.items():
         path = prefix + name
-        whole = path == "policy.data" or not isinstance(value, dict)
+        whole = path in {"policy.data", "policy.bundle_keys"} or not isinstance(value, dict)
         out += [(path, value)] if whole else _leaves(value, f"{path}.")
     return out
 

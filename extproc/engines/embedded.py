@@ -65,7 +65,7 @@ class _Job:
 
     future: Future[Evaluation]
     prepared: _Prepared
-    point: Direction
+    point: Point
     moment: Moment
 
     def settle(self, answer: Answer) -> None:

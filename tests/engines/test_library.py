@@ -1,0 +1,263 @@
+"""The C interface as any Python program has it, without the engine."""
+
+import json
+import multiprocessing
+import select
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import pytest
+
+from extproc.engines.answers import Answer, Moment
+from extproc.engines.library import Library, Queue, library
+from extproc.errors import EngineError, ExchangeError, Overloaded, PolicyLoadError
+
+MOMENT = Moment(time_ns=1_767_355_200_000_000_000, seed=7)
+MINUTE_NS = 60 * 10**9
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    queue = library().open(2)
+    yield queue
+    queue.shut()
+
+
+def prepare(rego: str, **options: object) -> int:
+    specification = {"modules": {"p.rego": f"package a\n\n{rego}\n"}, "entrypoints": ["a/d"], **options}
+    return library().prepare(json.dumps(specification).encode())
+
+
+def take(queue: Queue, number: int) -> list[Answer]:
+    answers: list[Answer] = []
+    while len(answers) < number:
+        assert select.select([queue.descriptor], [], [], 60)[0]
+        answers += queue.take()
+    return answers
+
+
+def ask(queue: Queue, handle: int, document: bytes | None = b"{}", entrypoint: int = 0) -> Answer:
+    ticket = queue.submit(handle, entrypoint, document, timeout_ns=MINUTE_NS, moment=MOMENT)
+    (answer,) = take(queue, 1)
+    assert answer.ticket == ticket
+    return answer
+
+
+def said(error: ExchangeError | None) -> tuple[type[ExchangeError] | None, str]:
+    return type(error) if error else None, str(error)
+
+
+NO_HANDLE = (EngineError, "internal: no such handle")
+
+
+@pytest.mark.parametrize(
+    ("rego", "document", "result"),
+    [
+        ("d := null", b"{}", b"null"),
+        ("d := false", b"{}", b"false"),
+        ("d if input.x", b"{}", None),
+        ("d if input.x", b'{"x": false}', None),
+        ("d := input.x", b'{"x": null}', b"null"),
+        ("d := input", None, None),
+        ("d := input", b"null", b"null"),
+        ("default d := false\n\nd if input.x", None, b"false"),
+        ("d := {1, 2} - {1, 2}", b"{}", b"[]"),
+        ("d contains 1 if input.x", b"{}", b"[]"),
+        ('d[k] := 1 if some k in ["a"]', b"{}", b'{"a":1}'),
+    ],
+)
+def test_undefined_null_and_false_are_three_things(
+    queue: Queue, rego: str, document: bytes | None, result: bytes | None
+) -> None:
+    answer = ask(queue, prepare(rego), document)
+    assert (answer.result, answer.error) == (result, None)
+
+
+def test_a_handle_is_good_until_it_is_closed_and_no_other_is_ever(queue: Queue) -> None:
+    handle = prepare("d := 1")
+    assert ask(queue, handle).result == b"1"
+    for forged in (0, 1, -1, handle + 1, handle - 1, -handle, handle ^ (1 << 40), 2**63 - 1, -(2**63)):
+        assert said(ask(queue, forged).error) == NO_HANDLE
+    library().close(handle)
+    library().close(handle)
+    assert said(ask(queue, handle).error) == NO_HANDLE
+    with pytest.raises(PolicyLoadError, match=r"^internal: no such handle$"):
+        library().replace_data(handle, b"{}")
+
+
+@pytest.mark.parametrize("entrypoint", [-1, 1, 2**31 - 1, -(2**31)])
+def test_an_entrypoint_that_is_none_is_an_error(queue: Queue, entrypoint: int) -> None:
+    assert said(ask(queue, prepare("d := 1"), entrypoint=entrypoint).error) == (
+        EngineError,
+        "internal: no such entrypoint",
+    )
+
+
+def test_a_ticket_that_is_none_withdraws_nothing(queue: Queue) -> None:
+    handle = prepare("d := 1")
+    stale = ask(queue, handle).ticket
+    ticket = queue.submit(handle, 0, b"{}", timeout_ns=MINUTE_NS, moment=MOMENT)
+    for forged in (stale, 0, -1, ticket + 1, 2**63 - 1):
+        queue.withdraw(forged)
+    (answer,) = take(queue, 1)
+    assert (answer.ticket, answer.result) == (ticket, b"1")
+
+
+def test_data_is_replaced_without_a_word_of_rego_and_the_old_handle_stays(queue: Queue) -> None:
+    old = prepare("d := data.limit", data={"limit": 1})
+    new = library().replace_data(old, b'{"limit": 10000000000000000000000001}')
+    assert [ask(queue, handle).result for handle in (old, new)] == [b"1", b"10000000000000000000000001"]
+    library().close(old)
+    assert ask(queue, new).result == b"10000000000000000000000001"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"a": 1, "a": 2}', "data: duplicate key in the object that ends at byte 16"),
+        (b"[]", "data: the data document is not an object"),
+        (b'{"a": {"d": 1}}', "p.rego:3:1: rego_compile_error: conflicting rule for data path a/d found"),
+    ],
+)
+def test_data_that_is_none_is_refused(data: bytes, problem: str) -> None:
+    handle = prepare("d := data.limit")
+    with pytest.raises(PolicyLoadError) as caught:
+        library().replace_data(handle, data)
+    assert str(caught.value) == problem
+
+
+def test_a_result_of_more_than_16_mib_is_an_error_and_a_large_one_comes_whole(queue: Queue) -> None:
+    handle = prepare('d := concat("", [input.s | some _ in numbers.range(1, input.times)])')
+    text = b"x" * (1 << 20)
+    answers = [ask(queue, handle, b'{"s": "%b", "times": %d}' % (text, times)) for times in (15, 17, 1)]
+    assert [len(answer.result or b"") for answer in answers] == [15 * len(text) + 2, 0, len(text) + 2]
+    assert said(answers[1].error) == (EngineError, "result_too_large")
+
+
+def test_a_policy_explains_what_it_printed_and_which_rules_applied_on_request(queue: Queue) -> None:
+    rego = '# METADATA\n# title: Large\nlarge if input.n > 10\n\nd := "no" if {\n\tlarge\n\tprint("n is", input.n)\n}\n'
+    silent, talking = ask(queue, prepare(rego), b'{"n": 11}'), ask(queue, prepare(rego, explain=True), b'{"n": 11}')
+    assert (silent.result, silent.notes) == (b'"no"', b"")
+    assert (talking.result, json.loads(talking.notes)) == (
+        b'"no"',
+        {
+            "printed": [{"file": "p.rego", "row": 9, "text": "n is 11"}],
+            "rules": [
+                {"rule": "data.a.large", "file": "p.rego", "row": 5, "title": "Large"},
+                {"rule": "data.a.d", "file": "p.rego", "row": 7, "title": ""},
+            ],
+            "error": "",
+            "truncated": False,
+        },
+    )
+
+
+def test_statistics_count_what_became_of_evaluations(queue: Queue) -> None:
+    before = library().statistics()
+    handle = prepare("d := 1 if input.x")
+    for document in (b'{"x": true}', b"{}", b"{}", b"{"):
+        ask(queue, handle, document)
+    after = library().statistics()
+    assert (after.results - before.results, after.undefined - before.undefined) == (1, 2)
+    assert {kind: number - before.failures[kind] for kind, number in after.failures.items()} == {
+        "deadline": 0,
+        "evaluation": 0,
+        "input": 1,
+        "memory": 0,
+        "withdrawn": 0,
+        "internal": 0,
+    }
+    assert after.handles - before.handles == 1
+    assert 0 < after.heap_bytes <= after.memory_bytes
+    library().close(handle)
+    assert library().statistics().handles == before.handles
+
+
+@pytest.fixture
+def _no_ceiling_afterwards() -> Iterator[None]:
+    yield
+    library().tune(gc_percent=400, soft_bytes=2**63 - 1, ceiling_bytes=0)
+
+
+@pytest.mark.usefixtures("_no_ceiling_afterwards")
+def test_above_its_ceiling_the_heap_takes_nothing_new_and_below_it_does_again(queue: Queue) -> None:
+    handle = prepare("d := 1")
+    library().tune(ceiling_bytes=1)
+    while (answer := ask(queue, handle)).error is None:  # the last look at the heap was too fresh
+        pass
+    assert said(answer.error) == (Overloaded, "the policy engine's heap is above its ceiling")
+    library().tune(ceiling_bytes=1 << 40)
+    while (answer := ask(queue, handle)).error is not None:
+        pass
+    assert answer.result == b"1"
+
+
+@pytest.mark.usefixtures("_no_ceiling_afterwards")
+def test_an_evaluation_that_fills_the_heap_ends_and_others_go_on(queue: Queue) -> None:
+    library().tune(ceiling_bytes=library().statistics().heap_bytes + (64 << 20), soft_bytes=96 << 20)
+    greedy = prepare("d := [x | some x in numbers.range(1, 100000000)]")
+    assert said(ask(queue, greedy).error) == (Overloaded, "the policy engine's heap is above its ceiling")
+    modest = prepare("d := 1")
+    while (answer := ask(queue, modest)).error is not None:  # until the collector has been there
+        assert isinstance(answer.error, Overloaded)
+    assert answer.result == b"1"
+
+
+def test_many_threads_prepare_replace_ask_and_close_at_once() -> None:
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        queue = library().open(2)
+        try:
+            for turn in range(20):
+                first = prepare(f"d := {number} + data.turn", data={"turn": 0})
+                second = library().replace_data(first, b'{"turn": %d}' % turn)
+                library().close(first)
+                for _ in range(10):
+                    assert ask(queue, second).result == b"%d" % (number + turn)
+                library().close(second)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the main thread must know
+            failed.append(error)
+        queue.shut()
+
+    threads = [threading.Thread(target=work, args=(1000 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def _call_everything(loaded: Library, handle: int, pipe: Connection) -> None:
+    calls = {
+        "prepare": lambda: loaded.prepare(b"{}"),
+        "replace_data": lambda: loaded.replace_data(handle, b"{}"),
+        "verify_bundle": lambda: loaded.verify_bundle(b"{}"),
+        "tune": lambda: loaded.tune(gc_percent=100),
+        "statistics": loaded.statistics,
+        "open": lambda: loaded.open(1),
+    }
+    refused = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except EngineError as error:
+            refused[name] = str(error)
+    loaded.close(handle)
+    pipe.send(refused)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of just what is tested here
+def test_every_call_of_a_forked_child_is_refused_and_none_hangs() -> None:
+    handle = prepare("d := 1")
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=_call_everything, args=(library(), handle, theirs))
+    child.start()
+    assert ours.poll(10)
+    assert ours.recv() == dict.fromkeys(
+        ("prepare", "replace_data", "verify_bundle", "tune", "statistics", "open"),
+        "libopa was loaded before a fork: start workers by spawn",
+    )
+    child.join(10)
+    assert child.exitcode == 0

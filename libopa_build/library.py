@@ -13,7 +13,8 @@ from libopa_build.notices import Package, notices
 from libopa_build.toolchain import Toolchain
 
 LIBRARY, NOTICES = "libopa.so", "libopa-notices.txt"
-FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-buildmode=c-shared")
+FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -extldflags=-s", "-buildmode=c-shared")
+"""Nothing of where it was built stays in it, debug information of C included."""
 _FORMAT = "{{.ImportPath}}\t{{.Dir}}\t{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}"
 _PROGRESS_S = 10.0
 

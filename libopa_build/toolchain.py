@@ -31,6 +31,8 @@ _COUNTS = (
     *("CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_LDFLAGS"),
 )
 """Of `go env`: what the output depends on."""
+_NO_PATHS = {"CGO_CFLAGS": "-O2 -g0"}
+"""Debug information would name the folders of this machine."""
 _NEEDS_HEADERS = "#include <stdlib.h>\n"
 
 
@@ -145,7 +147,7 @@ def _toolchain(go: str, compiler: _Compiler, surroundings: Sequence[str]) -> Too
     """`surroundings` are the variables that may have their say: of those that count, a release knows none."""
     kept = {name: value for name, value in os.environ.items() if name not in _COUNTS or name in surroundings}
     settings = {"CGO_ENABLED": "1", "CC": compiler.command, "GOOS": "linux", "GOARCH": GOARCH[compiler.machine]}
-    environment = {**kept, **settings, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    environment = {**_NO_PATHS, **kept, **settings, "GOTOOLCHAIN": "local", "GOWORK": "off"}
     counting: dict[str, str] = json.loads(_output([go, "env", "-json", *_COUNTS], environment) or "{}")
     return Toolchain(
         go=go,

@@ -22,22 +22,22 @@ class Environment:
 
     folder: Path
 
-    def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def run(self, *command: str, check: bool = True, **variables: str) -> "subprocess.CompletedProcess[str]":
         """A program of its own, with its output."""
         program, *arguments = command
         kept = {name: value for name, value in os.environ.items() if name not in _OURS and not name.startswith("GO")}
         return subprocess.run(
             [self.folder / "bin" / program, *arguments],
             cwd=self.folder,
-            env={**kept, "PATH": str(self.folder / "bin")},
+            env={**kept, "PATH": str(self.folder / "bin"), **variables},
             capture_output=True,
             text=True,
             check=check,
         )
 
-    def pip(self, *arguments: str) -> None:
+    def pip(self, *arguments: str, **variables: str) -> None:
         """Run pip, whose last words are the error if it fails."""
-        done = self.run("python", "-m", "pip", *arguments, check=False)
+        done = self.run("python", "-m", "pip", *arguments, check=False, **variables)
         assert done.returncode == 0, done.stderr[-4000:]
 
 

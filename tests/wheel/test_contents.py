@@ -44,6 +44,13 @@ def test_the_library_needs_nothing_newer_than_its_tag_allows(machine: str) -> No
     assert max(needed) <= (2, 28)
 
 
+def test_nothing_of_the_machine_that_built_it_is_in_the_library(machine: str) -> None:
+    library = read(machine, LIBRARY)
+    names = [section.name for section in ELFFile(io.BytesIO(library)).iter_sections()]
+    assert [name for name in names if name.startswith(".debug")] == []
+    assert [folder for folder in (ROOT, Path.home() / "go", Path(sys.prefix)) if str(folder).encode() in library] == []
+
+
 def test_it_works_with_every_python_3() -> None:
     with ZipFile(wheel("x86_64")) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))

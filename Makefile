@@ -14,7 +14,7 @@ export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/
 
 include .ci/tools.mk
 
-.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist
+.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
@@ -53,6 +53,17 @@ check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
+
+conformance: $(READY) $(TOOLS)/opa $(TOOLS)/regal .tools/go ## What must hold of OPA: library, server, both engines, the policies.
+	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
+	$(BIN)/python -m pytest tests/release tests/engines tests/conformance tests/demo/test_opa.py $(ARGS)
+	@$(MAKE) --no-print-directory rego-check
+
+upgrade-opa: $(READY) .tools/go ## Move OPA to VERSION=x.y.z: pins, hashes, a new build, and the conformance run as the gate.
+	@.ci/upgrade-opa "$(VERSION)"
+	@$(MAKE) --no-print-directory conformance \
+	  || { echo "upgrade-opa: OPA $(VERSION) does not pass; see above, or go back with git checkout -- libopa .ci/tools/opa"; exit 1; }
+	@echo "upgrade-opa: OPA $(VERSION) passes; docs/how-to/upgrade-opa.md says what to read before you commit"
 
 coverage: $(READY) ## Coverage of the core and the evidence by their own tests; both must be whole.
 	$(BIN)/python -m pytest tests/core --cov=extproc.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 -q

@@ -22,7 +22,7 @@ tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey ## Build opa, regal and hey into
 $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey: $(TOOLS)/%: .ci/tools/%/go.mod .ci/tools/%/go.sum | .tools/go
 	@mkdir -p $(@D); go="$$PWD/.tools/go"; out="$$PWD/$@"; start=$$(date +%s); \
 	package=$$(sed -n 's/^tool //p' $<); \
-	echo "$*: building $$(sed -n "s|^require $$package ||p" $<) from source, once (up to 2 minutes)"; \
+	echo "$*: building $$(sed -n "s|^require $$package \([^ ]*\).*|\1|p" $<) from source, once (up to 2 minutes)"; \
 	cd .ci/tools/$* && CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off \
 	  "$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" "$$package" && \
 	echo "$*: built in $$(( $$(date +%s) - start )) s"

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from release.pins import OPA_VERSION
 
 from extproc.core.engine import PolicyIdentity, Question
 from extproc.core.point import Point
@@ -47,7 +48,7 @@ def test_a_folder_is_loaded_as_the_embedded_engine_loads_it_and_watched(policies
             evaluation = await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))
             assert (evaluation.result, evaluation.policy) == (
                 b"[42,7]",
-                PolicyIdentity("opa", "1.22.2", "r1", old.policy_digest, ""),
+                PolicyIdentity("opa", OPA_VERSION, "r1", old.policy_digest, ""),
             )
             (policies / "deep" / "shared.rego").write_text("package shared\n\nanswer := 43\n")
             new = load([policies], {})
@@ -68,7 +69,7 @@ def test_a_bundle_has_the_digest_that_the_embedded_engine_gives_it(policies: Pat
         async with AsyncExitStack() as stack:
             engine = await engine_on(stack, bundle, asyncio.Queue())
             expected = load([bundle], {})
-            assert engine.identity() == PolicyIdentity("opa", "1.22.2", "r1", expected.policy_digest, "")
+            assert engine.identity() == PolicyIdentity("opa", OPA_VERSION, "r1", expected.policy_digest, "")
 
     asyncio.run(scenario())
 

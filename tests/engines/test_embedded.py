@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from engines.asking import BOMB, SIMPLE, Policies, Running, ask, outcome, result, running
+from release.pins import OPA_VERSION
 
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
 from extproc.core.point import Point
@@ -19,7 +20,7 @@ def test_an_evaluation_names_the_policy_and_its_own_duration(policies: Policies)
         loaded = policies(SIMPLE)
         async with running(loaded) as engine:
             evaluation = await asyncio.wrap_future(engine.decide(ask(b'{"answer": 42}'), 5))
-            identity = PolicyIdentity("embedded", "1.22.2", "", loaded.policy_digest, loaded.data_digest)
+            identity = PolicyIdentity("embedded", OPA_VERSION, "", loaded.policy_digest, loaded.data_digest)
             told = {"time_ns": evaluation.time_ns, "seed": evaluation.seed}
             assert evaluation == Evaluation(b"42", identity, evaluation.duration_us, **told)
             assert 0 < evaluation.duration_us < 5_000_000

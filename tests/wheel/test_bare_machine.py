@@ -11,18 +11,16 @@ from wheel.conftest import Environment, only, sdist, wheel
 from extproc import __version__
 
 DECISION = """
-import asyncio, json
+import asyncio, json, sys
+from pathlib import Path
 from extproc.core.engine import Question
 from extproc.core.events import Direction
 from extproc.engines.embedded import EmbeddedEngine
-from extproc.engines.sources import PolicySet
-
-POLICY = "package p\\n\\ndecision := {'allowed': input.role != 'admin'}\\n".replace("'", '"')
+from extproc.engines.sources import load
 
 
 async def main():
-    policies = PolicySet({"p.rego": POLICY}, {}, "", "", "")
-    engine = EmbeddedEngine(policies=policies, entrypoints={Direction.REQUEST: "p/decision"})
+    engine = EmbeddedEngine(policies=load([Path(sys.argv[1])], {}), entrypoints={Direction.REQUEST: "p/decision"})
     results = []
     for role in ("admin", "user"):
         question = Question(Direction.REQUEST, json.dumps({"role": role}).encode())
@@ -44,8 +42,10 @@ def test_no_compiler_is_in_reach(bare: Environment) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_wheel_decides(installed: Environment) -> None:
-    decided = installed.run("python", "-c", DECISION).stdout
+def test_the_wheel_decides(installed: Environment, tmp_path: Path) -> None:
+    policy = tmp_path / "p.rego"
+    policy.write_text('package p\n\ndecision := {"allowed": input.role != "admin"}\n')
+    decided = installed.run("python", "-c", DECISION, str(policy)).stdout
     assert json.loads(decided) == [OPA_VERSION, {"allowed": False}, {"allowed": True}]
 
 

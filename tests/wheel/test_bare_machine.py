@@ -59,7 +59,7 @@ def test_the_command_runs(installed: Environment) -> None:
 def test_the_source_distribution_builds_the_same_bytes_from_nothing_by_the_wheels_of_go_and_zig(
     bare: Environment, tmp_path: Path
 ) -> None:
-    """Caches of its own, and compilers in another folder: one to two minutes."""
+    """Build caches of its own, compilers in another folder, modules from the user's cache: one to two minutes."""
     arguments = ("wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(sdist()))
     bare.pip(*arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
     built = only(list(tmp_path.glob("*.whl")))

@@ -44,6 +44,9 @@ test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets and
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
 	$(BIN)/python -m pytest tests/data $(ARGS)
 
+conformance: $(READY) .tools/go ## OPA's own cases, of the pinned version, against the embedded engine (a part of `test`).
+	$(BIN)/python -m pytest tests/engines/test_opa_cases.py $(ARGS)
+
 check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests, policies.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -35,7 +35,7 @@ def main() -> int:
     if options.quick:
         options.rounds, options.seconds = 1, 0.5
     if options.reject:
-        text = f"{provenance(sys.argv[1:], '')}\n\n{rejection_section(rejections())}"
+        text = f"{provenance('bench', sys.argv[1:], versions(''))}\n\n{rejection_section(rejections())}"
         return _publish({"rejections": text}, options.write)
     cells = _cells(options.only)
     if not cells:

@@ -56,7 +56,7 @@ def rejection_section(found: Sequence[Rejection]) -> str:
     word = "missed by " + "; ".join(missed) if missed else "met"
     return "\n\n".join(
         [
-            _table(["body", "state", "KiB", "KiB decoded", "ms", "ms per MB"], rows),
+            table(["body", "state", "KiB", "KiB decoded", "ms", "ms per MB"], rows),
             f"Target: at most {TARGET_MS} ms for each megabyte, on the wire or decoded: {word}.",
         ]
     )

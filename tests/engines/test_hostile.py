@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from extproc.core.engine import Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.library import library
 from extproc.engines.sources import PolicySet
@@ -95,12 +95,12 @@ def test_a_hostile_policy_is_stopped_in_time_while_others_go_on(
         hostile = policies(f"package hostile\n\n{HOSTILE[name]}\n\nhonest := input.text\n")
         engine = EmbeddedEngine(
             policies=hostile,
-            entrypoints={Direction.REQUEST: "hostile/d", Direction.RESPONSE: "hostile/honest"},
+            entrypoints={Point.REQUEST: "hostile/d", Point.RESPONSE: "hostile/honest"},
             threads=4,
         )
         start = time.monotonic()
-        attacks = [asyncio.wrap_future(engine.decide(Question(Direction.REQUEST, INPUT), DEADLINE_S)) for _ in "12"]
-        honest = [asyncio.wrap_future(engine.decide(Question(Direction.RESPONSE, b'{"text": 1}'), 5)) for _ in "123"]
+        attacks = [asyncio.wrap_future(engine.decide(Question(Point.REQUEST, INPUT), DEADLINE_S)) for _ in "12"]
+        honest = [asyncio.wrap_future(engine.decide(Question(Point.RESPONSE, b'{"text": 1}'), 5)) for _ in "123"]
         assert [(await future).result for future in honest] == [b"1"] * 3
         outcomes = await asyncio.gather(*attacks, return_exceptions=True)
         took_s = time.monotonic() - start

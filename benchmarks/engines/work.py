@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from benchmarks.works import order
-from extproc.core.events import Direction
+from extproc.core.point import Point
 
-POLICIES = {"simple": Direction.REQUEST, "walk": Direction.RESPONSE}
+POLICIES = {"simple": Point.REQUEST, "walk": Point.RESPONSE}
 """By name; an engine has an entrypoint for each decision point, so that each policy gets one of them."""
-ENTRYPOINTS: dict[Direction, str | None] = {point: f"bench/{name}/decision" for name, point in POLICIES.items()}
+ENTRYPOINTS: dict[Point, str | None] = {point: f"bench/{name}/decision" for name, point in POLICIES.items()}
 FOLDER = Path(__file__).with_name("policies")
 SIZES = {"690 B": 690, "5 KB": 5 << 10, "16 KB": 16 << 10, "128 KB": 128 << 10}
 RESULT = {"allowed": True}

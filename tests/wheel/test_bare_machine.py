@@ -14,16 +14,16 @@ DECISION = """
 import asyncio, json, sys
 from pathlib import Path
 from extproc.core.engine import Question
-from extproc.core.events import Direction
+from extproc.core.point import Point
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.sources import load
 
 
 async def main():
-    engine = EmbeddedEngine(policies=load([Path(sys.argv[1])], {}), entrypoints={Direction.REQUEST: "p/decision"})
+    engine = EmbeddedEngine(policies=load([Path(sys.argv[1])], {}), entrypoints={Point.REQUEST: "p/decision"})
     results = []
     for role in ("admin", "user"):
-        question = Question(Direction.REQUEST, json.dumps({"role": role}).encode())
+        question = Question(Point.REQUEST, json.dumps({"role": role}).encode())
         results.append(json.loads((await asyncio.wrap_future(engine.decide(question, 5.0))).result))
     print(json.dumps([engine.identity().engine_version, *results]))
     await engine.close()

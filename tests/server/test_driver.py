@@ -78,17 +78,23 @@ async def cancel_itself(stream: Stream) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("handler", "done", "expected"),
+    ("handler", "messages", "done", "expected"),
     [
-        pytest.param(echo, True, ([b"a", b"b"], grpc.StatusCode.OK), id="after Envoy's own end"),
-        pytest.param(deny, False, ([b"no"], grpc.StatusCode.OK), id="after an immediate response"),
-        pytest.param(leave, False, ([], grpc.StatusCode.INTERNAL), id="never before"),
-        pytest.param(fail, False, ([], grpc.StatusCode.INTERNAL), id="nor by a fault"),
-        pytest.param(cancel_itself, False, ([], grpc.StatusCode.CANCELLED), id="nor by a cancellation"),
+        pytest.param(echo, (b"a", b"b"), True, ([b"a", b"b"], grpc.StatusCode.OK), id="after Envoy's own end"),
+        pytest.param(deny, (b"a",), False, ([b"no"], grpc.StatusCode.OK), id="after an immediate response"),
+        pytest.param(leave, (b"a",), False, ([], grpc.StatusCode.INTERNAL), id="never before"),
+        pytest.param(fail, (b"a",), False, ([], grpc.StatusCode.INTERNAL), id="nor by a fault"),
+        pytest.param(cancel_itself, (b"a",), False, ([], grpc.StatusCode.CANCELLED), id="nor by a cancellation"),
     ],
 )
-def test_a_stream_ends_well_only_when_the_exchange_is_over(handler: Handler, done: bool, expected: Ending) -> None:  # noqa: FBT001 - pytest's
-    assert ending(handler, b"a", b"b", done=done) == expected
+def test_a_stream_ends_well_only_when_the_exchange_is_over(
+    handler: Handler,
+    messages: tuple[bytes, ...],
+    done: bool,  # noqa: FBT001 - pytest's
+    expected: Ending,
+) -> None:
+    """A client that writes past the end makes up a status of its own: it sends what the handler reads, and no more."""
+    assert ending(handler, *messages, done=done) == expected
 
 
 def test_the_end_of_a_fault_does_not_tell_what_it_was() -> None:

@@ -127,7 +127,7 @@ def test_a_stream_beyond_the_most_is_refused_and_a_health_check_is_not() -> None
             first = channel.stream_stream(f"/{SERVICE}/Process")()
             await first.write(b"a")
             await first.read()
-            _, refused = await _end(channel, b"b", done=True)
+            _, refused = await _end(channel, done=False)
             health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
             await first.done_writing()
             assert await first.code() == grpc.StatusCode.OK

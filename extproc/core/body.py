@@ -169,6 +169,8 @@ def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
         raw=body.data(),
         parsed=decoded.parsed,
         text=decoded.text,
+        frames=decoded.frames,
+        lifted=decoded.lifted,
     )
 
 

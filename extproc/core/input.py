@@ -75,6 +75,8 @@ def document(
     }
     if request.inspection.parsed is not None:
         whole["parsed_body"] = orjson.Fragment(request.inspection.parsed)
+    for name, text in request.inspection.lifted:
+        whole[name] = orjson.Fragment(text)
     if response is not None:
         status = {"status": status_of(response.head)}
         attributes["response"] = {"http": status | _headers(response.head) | _content(response, compatibility_bodies)}
@@ -124,6 +126,8 @@ def _inspection(half: Half) -> dict[str, object]:
         "decoded_bytes": seen.decoded_size,
         "sniffed": seen.sniffed,
     }
+    if seen.frames is not None:
+        out["frames"] = orjson.Fragment(seen.frames)
     odd = half.head.headers.odd_names() | half.trailers.odd_names()
     if odd:
         out["non_utf8_headers"] = sorted(odd)

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
+
+Lifted: TypeAlias = tuple[tuple[str, bytes], ...]
+"""Members of the input document beside `parsed_body`: name and JSON text."""
 
 
 class State(StrEnum):
@@ -40,6 +44,8 @@ class Inspection:
     `size` counts those bytes (a lower bound when `over_limit`), `decoded_size` the bytes after the content coding.
     `raw` are the decoded bytes.  `parsed` is the JSON text of `parsed_body` (for a JSON body the very bytes that the
     upstream reads), or None where there is none.  `text` is the body as text where the type is text without a parser.
+    `frames` is the JSON text of what is known of an opaque body's frames, or None.  `lifted` says in the terms of a
+    protocol what `parsed` says as well.
     """
 
     state: State
@@ -53,3 +59,5 @@ class Inspection:
     raw: bytes = b""
     parsed: bytes | None = None
     text: str | None = None
+    frames: bytes | None = None
+    lifted: Lifted = ()

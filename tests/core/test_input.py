@@ -227,3 +227,11 @@ def test_a_name_that_two_bodies_share_is_no_trouble() -> None:
     body = orjson.dumps({"parsed_body": {"phase": "response"}, "inspection": {}})
     said = json.loads(_document(Half(HEAD, replace(JSON_SEEN, parsed=body))))
     assert (said["phase"], said["parsed_body"]["inspection"]) == ("request", {})
+
+
+def test_frames_stand_beside_the_state_and_lifted_members_beside_the_body() -> None:
+    framed = Inspection(State.OPAQUE, "application/grpc", frames=b'[{"compressed":false,"size":1.0}]')
+    assert b'"sniffed":false,"frames":[{"compressed":false,"size":1.0}]' in _document(Half(HEAD, framed))
+    lifted = replace(JSON_SEEN, lifted=(("jsonrpc", b"[1.0]"),))
+    assert b'"parsed_body":{"a":1.0},"jsonrpc":[1.0]}' in _document(Half(HEAD, lifted))
+    assert b"jsonrpc" not in _document(Half(HEAD, JSON_SEEN), Half(ANSWER, lifted))

@@ -1,24 +1,43 @@
 """Bodies into what a policy reads: one table from media type to parser, one module per format."""
 
-from extproc.core.decoding import form, json, text
+from extproc.core.decoding import form, grpc, json, ndjson, text
 from extproc.core.decoding.decoded import Decoded, Parser
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
 
 _PARSERS: dict[str, Parser] = {
     "": text.undeclared,
+    "application/grpc": grpc.parse,
     "application/json": json.parse,
+    "application/json-rpc": json.parse,
+    "application/jsonl": ndjson.parse,
+    "application/jsonlines": ndjson.parse,
+    "application/ndjson": ndjson.parse,
+    "application/x-jsonlines": ndjson.parse,
+    "application/x-ndjson": ndjson.parse,
     "application/x-www-form-urlencoded": form.parse,
     "text/json": json.parse,  # WHATWG MIME Sniffing, section 4.6: a JSON MIME type
     "text/plain": text.plain,
+}
+_FAMILIES: dict[str, Parser | None] = {
+    "application/grpc+": grpc.parse,  # the suffix says what is in the frames
+    "application/grpc-web": None,  # frames of another kind, or base64 of them
+}
+"""Types that begin so, before anything is read from their ends."""
+_SUFFIXES: dict[str, Parser] = {
+    "+json": json.parse,  # RFC 6839 section 3.1
 }
 
 
 def parser_for(media_type: str) -> Parser | None:
     """The parser of a lower-case media type without parameters; None where the type is opaque to us."""
-    if media_type.endswith("+json"):  # RFC 6839 section 3.1
-        return json.parse
-    return _PARSERS.get(media_type) or (text.other if media_type.startswith("text/") else None)
+    if parser := _PARSERS.get(media_type):
+        return parser
+    for prefix, family in _FAMILIES.items():
+        if media_type.startswith(prefix):
+            return family
+    _, plus, suffix = media_type.rpartition("+")
+    return _SUFFIXES.get(plus + suffix) or (text.other if media_type.startswith("text/") else None)
 
 
 def decode(data: bytes, media: MediaType, limits: Limits) -> Decoded:

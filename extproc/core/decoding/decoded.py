@@ -5,17 +5,24 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from extproc.core.decoding.media_type import MediaType
-from extproc.core.inspection import State
+from extproc.core.inspection import Lifted, State
 from extproc.core.rules import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`parsed` is the JSON text of `parsed_body`, `text` the body of a textual type; see Inspection for both."""
+    """What a parser found, and nothing of what it did not find.
+
+    `parsed` is the JSON text of `parsed_body`, `text` the body of a textual type, `frames` the JSON text of what is
+    known of an opaque body's frames, `lifted` the further members of the input document, each with its JSON text; see
+    Inspection for all of them.
+    """
 
     parsed: bytes | None = None
     text: str | None = None
     sniffed: bool = False
+    frames: bytes | None = None
+    lifted: Lifted = ()
 
     @property
     def state(self) -> State:

@@ -12,7 +12,6 @@ from extproc.core.rules import Limits
 from extproc.errors import Malformed, TypeMismatch, Undecodable
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_UTF8 = frozenset({"", "utf-8", "utf8"})
 
 
 def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
@@ -22,7 +21,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     Malformed for a bad escape, for names or values that are not UTF-8 and for more than `Limits.fields` pairs;
     Undecodable for another charset; TypeMismatch where the body is a JSON object or array.
     """
-    if media.charset not in _UTF8:
+    if not media.is_utf8:
         raise Undecodable("a form in a charset other than UTF-8")
     if json.is_container(data):
         raise TypeMismatch("JSON under another declared type")

@@ -23,7 +23,6 @@ from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
 from extproc.errors import Malformed, Undecodable
 
-_UTF8 = frozenset({"", "utf-8", "utf8"})
 _CONTAINER = re.compile(rb"[ \t\n\r]*+[{\[]")
 _DEEPEST = 250  # orjson writes 254 levels
 # 5e-324 written out has 1,074 decimals, and no float64 needs more; readers with exact decimals take quadratic time.
@@ -38,20 +37,20 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """The very bytes, once they are known to read in one way.  Raises Malformed, and Undecodable for other charsets."""
-    if media.charset not in _UTF8:
+    if not media.is_utf8:
         raise Undecodable("JSON in a charset other than UTF-8")
-    _check(data, _tree(data), limits)
+    check(data, _tree(data), limits)
     return Decoded(parsed=data)
 
 
 def read(data: bytes, limits: Limits) -> object:
     """The value itself, by the same rules.  Raises Malformed."""
     tree = _tree(data)
-    _check(data, tree, limits)
+    check(data, tree, limits)
     return tree
 
 
-def sniff(data: bytes, media: MediaType, limits: Limits) -> Decoded | None:
+def sniff(data: bytes, limits: Limits) -> Decoded | None:
     """As `parse` where the bytes are a JSON object or array though no JSON type was declared, else None.
 
     An object or array by grammar that breaks one of our rules (a duplicate name) is Malformed, not "no JSON": whoever
@@ -60,9 +59,7 @@ def sniff(data: bytes, media: MediaType, limits: Limits) -> Decoded | None:
     tree = _container(data)
     if tree is None:
         return None
-    if not data.isascii() and media.charset not in _UTF8:
-        raise Undecodable("JSON in a charset other than UTF-8")
-    _check(data, tree, limits)
+    check(data, tree, limits)
     return Decoded(parsed=data, sniffed=True)
 
 
@@ -88,8 +85,12 @@ def _tree(data: bytes) -> object:
     return tree
 
 
-def _check(data: bytes, tree: object, limits: Limits) -> None:
-    depth = min(limits.depth, _DEEPEST)
+def check(data: bytes, tree: object, limits: Limits, *, levels: int = 0) -> None:
+    """Hold a text, and what orjson read from it, to the rules beyond the grammar.  Raises Malformed.
+
+    `levels` of nesting are not the sender's and come on top of `Limits.depth`.
+    """
+    depth = min(limits.depth + levels, _DEEPEST)
     if not _harmless(data, tree, depth):
         _check_closely(data, tree, depth)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from extproc.core.headers import HeaderMap
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+# Without quoted pairs: readers that split at quotes, and there are many, keep the backslash or end at `\"`.
+_QUOTED = rb'"[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]*+"'
 # Possessive quantifiers: a space belongs to one place only, so a hostile header costs linear time.
 _MEDIA_TYPE = re.compile(
     rb"(?P<name>%(token)s/%(token)s)"
@@ -15,7 +16,7 @@ _MEDIA_TYPE = re.compile(
     % {b"token": _TOKEN, b"quoted": _QUOTED}
 )
 _PARAMETER = re.compile(rb";[ \t]*+(%b)=(%b|%b)" % (_TOKEN, _TOKEN, _QUOTED))
-_ESCAPE = re.compile(rb"\\(.)")
+_UTF8 = frozenset({"", "utf-8", "utf8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +31,30 @@ class MediaType:
         """The declared charset in lower case, empty where there is none."""
         return self.parameters.get("charset", "").lower()
 
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the charset is UTF-8, by name or by saying nothing."""
+        return self.charset in _UTF8
+
 
 def declared(headers: HeaderMap) -> MediaType | None:
     """The one media type that the headers declare.
 
     None where no single type can be read: the header is repeated (even with equal values), is a list, is empty or is
-    not a media type, or names a parameter twice.  Such a message may be read as any type, so it is `type_mismatch`.
+    not a media type, names a parameter twice, or writes one with a backslash.  Such a message may be read as any type,
+    so it is `type_mismatch`.
     """
     match headers.values("content-type"):
         case ():
             return MediaType()
         case (value,):
-            return _parse(value)
+            return parse(value)
         case _:
             return None
 
 
-def _parse(value: bytes) -> MediaType | None:
+def parse(value: bytes) -> MediaType | None:
+    """The media type that one header value is, or None."""
     match = _MEDIA_TYPE.fullmatch(value.strip(b" \t"))
     if match is None:
         return None
@@ -58,6 +66,4 @@ def _parse(value: bytes) -> MediaType | None:
 
 
 def _unquoted(text: bytes) -> str:
-    if text.startswith(b'"'):
-        text = _ESCAPE.sub(rb"\1", text[1:-1])
-    return text.decode("latin-1")
+    return text.strip(b'"').decode("latin-1")

@@ -25,6 +25,13 @@ def _media(name: str, charset: str = "") -> MediaType:
         ("us-ascii", b"e\x00", "e\0"),
         ("ISO-8859-1", b"\xe9", "é"),
         ("latin1", b"\xe9", "é"),
+        ("windows-1252", b"\x80\xe9", "€é"),
+        ("CP1252", b"\x99", "™"),
+        ("utf-16", b"\xff\xfee\0", "e"),
+        ("utf-16", b"\xfe\xff\0e", "e"),
+        ("utf-16le", b"\xac\x20", "€"),
+        ("utf-16be", b"\x20\xac", "€"),
+        ("", b"\xef\xbb\xbfe", "\ufeffe"),
     ],
 )
 @pytest.mark.parametrize("name", ["text/plain", "text/html"])
@@ -34,7 +41,25 @@ def test_a_text_is_decoded_by_its_charset(name: str, charset: str, data: bytes, 
 
 @pytest.mark.parametrize(
     ("charset", "data"),
-    [("", b"\xe9"), ("utf-8", b"\xed\xa0\x80"), ("us-ascii", b"\xc3\xa9"), ("utf-16", b"a\0"), ("utf-7", b"+AGE-")],
+    [
+        ("", b"\xe9"),
+        ("utf-8", b"\xed\xa0\x80"),
+        ("utf-8", b"\xff\xfee\0"),
+        ("us-ascii", b"\xc3\xa9"),
+        ("utf-7", b"+AGE-"),
+        ("utf-32", b"\xff\xfe\0\0e\0\0\0"),
+        ("iso-8859-1", b"\x80"),
+        ("iso-8859-1", b"\xff\xfee\0"),
+        ("iso-8859-15", b"e"),
+        ("windows-1252", b"\x81"),
+        ("windows-1252", b"\xef\xbb\xbfe"),
+        ("us-ascii", b"\xef\xbb\xbfe"),
+        ("utf-16", b"a\0"),
+        ("utf-16", b"\xff\xfee"),
+        ("utf-16", b"\xff\xfe\x00\xd8"),
+        ("utf-16le", b"\xff\xfee\0"),
+        ("utf-16be", b"\xff\xfee\0"),
+    ],
 )
 @pytest.mark.parametrize("name", ["text/plain", "text/html"])
 def test_an_unknown_charset_and_bytes_that_break_it_are_undecodable(name: str, charset: str, data: bytes) -> None:
@@ -55,7 +80,7 @@ def test_json_that_does_not_say_so_has_to_keep_the_rules(name: str, data: bytes)
         decode(data, _media(name), LIMITS)
 
 
-@pytest.mark.parametrize("data", [b"1", b'"a"', b"null", b"[1] x", b"{a:1}", b"{}{}", b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize("data", [b"1", b'"a"', b"null", b"[1] x", b"{a:1}", b"{}{}", b"\xef\xbb\xbf{}x"])
 def test_what_is_no_whole_object_or_array_stays_what_it_is(data: bytes) -> None:
     assert decode(data, _media("text/plain"), LIMITS) == Decoded(text=data.decode())
     assert decode(data, _media(""), LIMITS) == Decoded()
@@ -66,22 +91,33 @@ def test_json_in_a_text_of_another_charset_is_undecodable_unless_it_is_ascii() -
     assert decode(b'["e"]', latin, LIMITS) == Decoded(parsed=b'["e"]', sniffed=True)
     with pytest.raises(Undecodable):
         decode('["é"]'.encode(), latin, LIMITS)
+    with pytest.raises(Undecodable):
+        decode(b'["\xe9"]', latin, LIMITS)
+    with pytest.raises(Undecodable):
+        decode('{"a":1}'.encode("utf-16"), _media("text/plain", "utf-16"), LIMITS)
+    assert decode('{"a"'.encode("utf-16"), _media("text/plain", "utf-16"), LIMITS) == Decoded(text='{"a"')
+
+
+@pytest.mark.parametrize("name", ["", "text/plain"])
+def test_json_after_a_byte_order_mark_is_malformed_as_it_is_under_its_own_type(name: str) -> None:
+    with pytest.raises(Malformed):
+        decode(b'\xef\xbb\xbf{"a":1}', _media(name), LIMITS)
 
 
 @pytest.mark.parametrize("name", ["text/html", "text/css", "text/csv"])
 def test_json_under_another_textual_type_contradicts_it(name: str) -> None:
     with pytest.raises(TypeMismatch):
         decode(b'{"a":1,"a":1}', _media(name), LIMITS)
+    with pytest.raises(TypeMismatch):
+        decode(b'\xef\xbb\xbf{"a":1}', _media(name), LIMITS)
+    with pytest.raises(TypeMismatch):
+        decode('["é"]'.encode("utf-16"), _media(name, "utf-16"), LIMITS)
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "multipart/form-data",
-        "application/x-ndjson",
-        "application/xml",
-        "application/graphql",
-        "application/grpc",
+        "application/octet-stream+x",
         "application/octet-stream",
         "image/png",
         "x/y",

@@ -4,6 +4,7 @@ from extproc.core.decoding import form, grpc, json, ndjson, text
 from extproc.core.decoding.decoded import Decoded, Parser
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
+from extproc.errors import TypeMismatch
 
 _PARSERS: dict[str, Parser] = {
     "": text.undeclared,
@@ -41,6 +42,12 @@ def parser_for(media_type: str) -> Parser | None:
 
 
 def decode(data: bytes, media: MediaType, limits: Limits) -> Decoded:
-    """What the policy gets to read of a whole body without content coding.  Raises a BodyError."""
-    parser = parser_for(media.name)
-    return parser(data, media, limits) if parser else Decoded()
+    """What the policy gets to read of a whole body without content coding.  Raises a BodyError.
+
+    JSON under a type that is opaque to us is a TypeMismatch: not every upstream looks at the type before it reads.
+    """
+    if parser := parser_for(media.name):
+        return parser(data, media, limits)
+    if json.is_container(data, limits):
+        raise TypeMismatch("JSON under another declared type")
+    return Decoded()

@@ -23,7 +23,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """
     if not media.is_utf8:
         raise Undecodable("a form in a charset other than UTF-8")
-    if json.is_container(data):
+    if json.is_container(data, limits):
         raise TypeMismatch("JSON under another declared type")
     if data.count(b"&") >= limits.fields:
         raise Malformed("too many fields")

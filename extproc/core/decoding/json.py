@@ -2,8 +2,8 @@
 
 Refused beyond the grammar: a byte order mark and every charset but UTF-8; a name twice in one object, compared after
 unescaping; escaped lone surrogates; a number outside the float64 range, or written so long that readers differ; nesting
-deeper than `Limits.depth`.  Accepted: integers beyond 2^53 (the policy engine gets the original digits) and any scalar
-at the top.
+deeper than `Limits.depth`; more than about `Limits.values` values.  Accepted: integers beyond 2^53 (the policy engine
+gets the original digits) and any scalar at the top.
 
 How: orjson reads the text.  It is strict on all of the grammar, UTF-8 and surrogates, and never recurses beyond 1,024
 levels; but a later duplicate name silently replaces an earlier one.  So its tree is written back, and unless that gives
@@ -39,13 +39,13 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """The very bytes, once they are known to read in one way.  Raises Malformed, and Undecodable for other charsets."""
     if not media.is_utf8:
         raise Undecodable("JSON in a charset other than UTF-8")
-    check(data, _tree(data), limits)
+    check(data, _tree(data, limits), limits)
     return Decoded(parsed=data)
 
 
 def read(data: bytes, limits: Limits) -> object:
     """The value itself, by the same rules.  Raises Malformed."""
-    tree = _tree(data)
+    tree = _tree(data, limits)
     check(data, tree, limits)
     return tree
 
@@ -56,33 +56,47 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
     An object or array by grammar that breaks one of our rules (a duplicate name) is Malformed, not "no JSON": whoever
     reads it without the rule would see what the policy did not.
     """
-    tree = _container(data)
+    tree = _container(data, limits)
     if tree is None:
         return None
     check(data, tree, limits)
     return Decoded(parsed=data, sniffed=True)
 
 
-def is_container(data: bytes) -> bool:
-    """Whether the bytes are, by grammar and in full, one JSON object or array."""
-    return _container(data) is not None
+def is_container(data: bytes, limits: Limits) -> bool:
+    """Whether the bytes are, by grammar and in full, one JSON object or array.
+
+    Raises Malformed where they begin like one and are too much to find out.
+    """
+    return _container(data, limits) is not None
 
 
-def _container(data: bytes) -> object:
+def _container(data: bytes, limits: Limits) -> object:
     if _CONTAINER.match(data) is None:
         return None
+    _bound(data, limits)
     try:
-        return _tree(data)
+        return _tree(data, limits)
     except Malformed:
         return None
 
 
-def _tree(data: bytes) -> object:
+def _tree(data: bytes, limits: Limits) -> object:
+    _bound(data, limits)
     try:
         tree: object = orjson.loads(data)
     except orjson.JSONDecodeError:
         raise Malformed("no JSON text") from None
     return tree
+
+
+def _bound(data: bytes, limits: Limits) -> None:
+    """Refuse what would be a tree of very many values: each costs some 100 ns to build, and 100 bytes.
+
+    What stands inside of strings counts too, so that one look is enough.
+    """
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > limits.values:
+        raise Malformed("too many values")
 
 
 def check(data: bytes, tree: object, limits: Limits, *, levels: int = 0) -> None:

@@ -41,15 +41,15 @@ def plain(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     charset than UTF-8; Malformed for JSON against our rules.
     """
     text = _decode(data, media)
-    if not media.is_utf8 and not data.isascii() and json.is_container(text.encode()):
+    if not media.is_utf8 and not data.isascii() and json.is_container(text.encode(), limits):
         raise Undecodable("JSON in a charset other than UTF-8")
     return _sniffed(data, limits) or Decoded(text=text)
 
 
-def other(data: bytes, media: MediaType, _limits: Limits) -> Decoded:
+def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """Any other `text/*`: the text.  Raises Undecodable, and TypeMismatch where it is a JSON object or array."""
     text = _decode(data, media)
-    if json.is_container(text.removeprefix("\ufeff").encode()):
+    if json.is_container(text.removeprefix("\ufeff").encode(), limits):
         raise TypeMismatch("JSON under another declared type")
     return Decoded(text=text)
 
@@ -60,7 +60,7 @@ def undeclared(data: bytes, _media: MediaType, limits: Limits) -> Decoded:
 
 
 def _sniffed(data: bytes, limits: Limits) -> Decoded | None:
-    if data.startswith(BOM_UTF8) and json.is_container(data.removeprefix(BOM_UTF8)):
+    if data.startswith(BOM_UTF8) and json.is_container(data.removeprefix(BOM_UTF8), limits):
         raise Malformed("JSON after a byte order mark")
     return json.sniff(data, limits)
 

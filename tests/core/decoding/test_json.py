@@ -10,7 +10,7 @@ from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.events import JSON
 from extproc.core.rules import Limits
-from extproc.errors import Malformed, Undecodable
+from extproc.errors import Malformed, TypeMismatch, Undecodable
 
 LIMITS = Limits(depth=4)
 MEDIA = MediaType("application/json")
@@ -189,6 +189,24 @@ def test_a_depth_beyond_what_the_second_look_can_write_is_malformed_whatever_the
     assert decode(b"[" * 250 + b"]" * 250, MEDIA, deep).parsed
     with pytest.raises(Malformed):
         decode(b"[" * 251 + b"]" * 251, MEDIA, deep)
+
+
+@pytest.mark.parametrize("piece", [b"1,", b"[],", b'{"a":1},'])
+def test_a_tree_of_very_many_values_is_not_built(piece: bytes) -> None:
+    few = Limits(values=100)
+    assert decode(b"[" + piece * 30 + b"1]", MEDIA, few).parsed
+    with pytest.raises(Malformed, match="too many values"):
+        decode(b"[" + piece * 100 + b"1]", MEDIA, few)
+
+
+@pytest.mark.parametrize("name", ["image/png", "application/octet-stream", "application/grpc-web", "multipart/mixed"])
+def test_json_under_a_type_without_a_parser_contradicts_it(name: str) -> None:
+    assert decode(b"[1", MediaType(name), LIMITS) == Decoded()
+    for text in (b'{"a": 1}', b" [1]\n", b'{"a": 1, "a": 2}'):
+        with pytest.raises(TypeMismatch):
+            decode(text, MediaType(name), LIMITS)
+    with pytest.raises(Malformed):
+        decode(b"[" * 200, MediaType(name), Limits(values=100))
 
 
 @pytest.mark.parametrize("name", ["application/json", "text/json", "application/vnd.api+json", "model/gltf+json"])

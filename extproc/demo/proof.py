@@ -12,8 +12,8 @@ from extproc.evidence.cursor import segments
 from extproc.evidence.document import Statement, parse_payload
 from extproc.evidence.dsse import Envelope
 from extproc.evidence.keys import KeyRing
+from extproc.evidence.lines import Entry, read_lines
 from extproc.evidence.verify import Verified, verify_envelope, verify_logs
-from extproc.evidence.wal import Entry, read_lines
 from extproc.telemetry.otlp_messages import Span
 
 

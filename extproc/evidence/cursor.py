@@ -8,7 +8,8 @@ from pathlib import Path
 from extproc.errors import EvidenceDirectoryError, VerificationError
 from extproc.evidence.document import Statement, parse_payload
 from extproc.evidence.dsse import MAX_LINE_BYTES, decode
-from extproc.evidence.wal import FOLDER, SUFFIX, Corrupt, read_lines
+from extproc.evidence.lines import Corrupt, read_lines
+from extproc.evidence.wal import FOLDER, SUFFIX
 
 CURSOR_FOLDER = "cursor"
 _OFFSET = re.compile(r"[0-9]{1,18}")

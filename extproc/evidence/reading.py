@@ -5,7 +5,7 @@ from pathlib import Path
 
 from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
-from extproc.evidence.wal import Corrupt, read_lines
+from extproc.evidence.lines import Corrupt, read_lines
 
 
 def statements(path: Path) -> Iterator[Statement]:

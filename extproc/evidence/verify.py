@@ -20,7 +20,8 @@ from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
 from extproc.evidence.dsse import Envelope, pae
 from extproc.evidence.keys import KeyRing
-from extproc.evidence.wal import FOLDER, SUFFIX, Corrupt, read_lines
+from extproc.evidence.lines import Corrupt, read_lines
+from extproc.evidence.wal import FOLDER, SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,29 +13,33 @@ two different lines never have one place, and whoever reads the evidence may see
 - that receipt delivered twice, with the same bytes and the same span id;
 - that receipt delivered and not in the log, as the last of its log, where the process or the machine ended before it
   could be written again; or in the log, as its last, where the process ended before it was cut.
+
+Somebody else may remove, replace or cut the newest segment, or write into it.  Nothing can bring back what was in it;
+but nothing more is written there: `on_loss` hears of it, and the log goes on in the next segment with the next number,
+so that the gap stays visible to whoever verifies.  An older segment, and bytes changed in their place, are not looked
+at: that is what signatures and the chain are for.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from extproc.core.canonical import MAX_ORIGIN_BYTES
-from extproc.errors import EvidenceDirectoryError, EvidenceUnwritable, VerificationError
-from extproc.evidence.dsse import MAX_LINE_BYTES, Envelope, decode
+from extproc.errors import EvidenceDirectoryError, EvidenceUnwritable
+from extproc.evidence.dsse import MAX_LINE_BYTES
 
 FOLDER = "wal"
 SUFFIX = ".ndjson"
 SEGMENT_BYTES = 64 << 20  # some 25,000 receipts
 
 Durability: TypeAlias = Literal["write", "fsync"]
+_Identity: TypeAlias = tuple[int, int]  # st_dev, st_ino
 
 _ORIGIN = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_ORIGIN_BYTES - 1}}}")
-_BLOCK_BYTES = 64 << 10
 _PROBE = b" " * MAX_LINE_BYTES
 
 
@@ -43,13 +47,35 @@ class Unsynced(EvidenceUnwritable):
     """The line was whole and in sight, but not durable: it has its place in the log, and is written again later."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A segment that was harmed by somebody else while it was the newest.
+
+    It held `lines` lines from number `first` on, which are gone or may be; a line's number in its log is the receipt's
+    `log.seq`.  `harm` says what was seen, for a log record.
+    """
+
+    segment: str
+    first: int
+    lines: int
+    harm: str
+
+
 class WalWriter:
     """Appends lines to one log.  Every write is whole or undone; for one thread."""
 
     def __init__(
-        self, directory: Path, origin: str, *, durability: Durability = "write", segment_bytes: int = SEGMENT_BYTES
+        self,
+        directory: Path,
+        origin: str,
+        *,
+        on_loss: Callable[[Loss], None],
+        durability: Durability = "write",
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         """Open a new log; raises EvidenceDirectoryError, also where `origin` was used before.
+
+        `on_loss` is called by `append` and `probe`, once for each segment, before they go on in another one.
 
         `durability: write` survives the process, `fsync` (after each append) also the machine.
 
@@ -62,17 +88,20 @@ class WalWriter:
             raise EvidenceDirectoryError(f"{origin!r} cannot name a log: use letters, digits, dot, hyphen, underscore")
         self.origin = origin
         self.healthy = True
+        self._on_loss = on_loss
         self._folder = directory / FOLDER
         self._fsync = durability == "fsync"
         self._segment_bytes = segment_bytes
         self._segment = 0
+        self._first = 0
+        self._lines = 0
         self._good_bytes = 0
         self._torn = False
         self._closed = False
         self._owed = b""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._descriptor = self._open()
+            self._descriptor, self._path, self._identity = self._open()
         except OSError as error:
             raise EvidenceDirectoryError(
                 f"{self._folder} cannot hold a new log ({error.strerror}): make evidence.directory writable"
@@ -93,8 +122,10 @@ class WalWriter:
         """Whether an append would work now.
 
         After a failure it tries, by writing blanks, which no reader takes for a line, and cutting them off; if that
-        works, it writes again what is owed.
+        works, it writes again what is owed.  A lost segment counts as a failure.
         """
+        if self.healthy:
+            self._notice_loss()
         if not self.healthy:
             try:
                 self._write(_PROBE)
@@ -117,6 +148,7 @@ class WalWriter:
             raise
         self._owed = b""
         self._good_bytes += len(line)
+        self._lines += 1
 
     def _write(self, data: bytes) -> None:
         raised: type[EvidenceUnwritable] = EvidenceUnwritable
@@ -132,10 +164,29 @@ class WalWriter:
         self.healthy = True
 
     def _make_ready(self, size: int) -> None:
+        self._notice_loss()
         if self._torn:
             self._truncate()
         if self._closed or (self._good_bytes and self._good_bytes + size > self._segment_bytes):
             self._rotate()
+
+    def _notice_loss(self) -> None:
+        """Give up a segment that is not what was written; its name is looked up, which takes some 4 us."""
+        if self._closed or not (harm := self._harm()):
+            return
+        self.healthy, self._closed, self._torn = False, True, False
+        self._on_loss(Loss(self._path.name, self._first, self._lines - self._first, harm))
+
+    def _harm(self) -> str:
+        try:
+            now = self._path.stat()
+        except OSError as error:
+            return f"it cannot be found ({error.strerror})"
+        if (now.st_dev, now.st_ino) != self._identity:
+            return "another file has its name"
+        if now.st_size < self._good_bytes:
+            return "it was cut"
+        return "somebody wrote into it" if now.st_size > self._good_bytes and not self._torn else ""
 
     def _write_whole(self, data: bytes) -> None:
         left = memoryview(data)
@@ -161,19 +212,21 @@ class WalWriter:
         self._segment += 1  # first, so that a number whose file was made in vain is not tried again
         following = self._open()
         os.close(self._descriptor)
-        self._descriptor, self._good_bytes, self._closed = following, 0, False
+        self._descriptor, self._path, self._identity = following
+        self._first, self._good_bytes, self._closed = self._lines, 0, False
 
-    def _open(self) -> int:
+    def _open(self) -> tuple[int, Path, _Identity]:
         path = self._folder / f"{self.origin}.{self._segment}{SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             if self._fsync:
                 _fsync_folder(self._folder)
+            made = path.stat()
         except OSError:
             os.close(descriptor)
-            path.unlink()
+            path.unlink(missing_ok=True)
             raise
-        return descriptor
+        return descriptor, path, (made.st_dev, made.st_ino)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -182,54 +235,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line that holds an envelope; `end` is the offset after it, `number` counts from 1 where the reading began."""
-
-    number: int
-    end: int
-    envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Corrupt:
-    """A line that holds none.  It is never skipped in silence: whoever reads has to say what becomes of it."""
-
-    number: int
-    end: int
-    reason: str
-
-
-Line: TypeAlias = Entry | Corrupt
-
-
-def read_lines(path: Path, offset: int = 0) -> Iterator[Line]:
-    """Read the whole lines of a segment from a byte offset on; a last line without its newline is passed over.
-
-    **No signature is checked.**  Raises OSError.
-    """
-    with path.open("rb", buffering=0) as file:
-        number = 0
-        while block := _read_at(file, offset):
-            whole, newline, _ = block.rpartition(b"\n")
-            if not newline and len(block) <= MAX_LINE_BYTES:
-                return
-            for line in whole.split(b"\n") if newline else [block]:
-                number += 1
-                offset += len(line) + len(newline)
-                yield _line(number, offset, line)
-
-
-def _read_at(file: FileIO, offset: int) -> bytes:
-    """Read a block, always from the start of a line: what the writer cuts off and writes anew is read anew."""
-    file.seek(offset)
-    return file.read(_BLOCK_BYTES)
-
-
-def _line(number: int, end: int, line: bytes) -> Line:
-    try:
-        return Entry(number, end, decode(line))
-    except VerificationError as error:
-        return Corrupt(number, end, str(error))

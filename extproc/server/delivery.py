@@ -25,7 +25,7 @@ from typing import Final, Protocol
 
 from extproc.errors import EvidenceDirectoryError, VerificationError
 from extproc.evidence.cursor import CursorStore, backlog, segments
-from extproc.evidence.wal import Corrupt, Line, read_lines
+from extproc.evidence.lines import Corrupt, Line, read_lines
 from extproc.telemetry.metrics import Metrics
 from extproc.telemetry.otlp import MAX_BATCH_BYTES, MAX_BATCH_SPANS, ExportRejected
 from extproc.telemetry.otlp_messages import Resource, Span

@@ -31,7 +31,7 @@ from extproc.engines.watch import watch
 from extproc.errors import StartupError
 from extproc.evidence.keys import parse_signer, pseudonym
 from extproc.evidence.ledger import Ledger
-from extproc.evidence.wal import WalWriter
+from extproc.evidence.wal import Loss, WalWriter
 from extproc.server.control import ChildEnd, Failed, NotReady, Ready
 from extproc.server.driver import Driver
 from extproc.server.health import Health
@@ -75,7 +75,7 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
     ended = _until_told(control)
     meters = metrics(REGISTRY)
     async with _engine(settings, meters) as engine:
-        ledger = _ledger(settings, keys, index)  # after the engine: a policy that cannot be loaded opens no log
+        ledger = _ledger(settings, keys, index, meters)  # after the engine: a policy that cannot be loaded opens no log
         required = settings.evidence.on_failure == "deny"
         budget = MemoryBudget(settings.inspection.memory_bytes)
         service = Service(
@@ -205,20 +205,35 @@ def _loaded(meters: Metrics, identity: PolicyIdentity) -> None:
     _LOG.info("policy loaded", extra={"policy_digest": identity.policy_digest, "revision": identity.revision})
 
 
-def _ledger(settings: Settings, keys: Keys, index: int) -> Ledger:
+def _ledger(settings: Settings, keys: Keys, index: int, meters: Metrics) -> Ledger:
     signer = parse_signer(keys.signing, keys.file)
     instance = socket.gethostname()
     started = datetime.now(UTC)  # noqa: TID251 - the worker is where the clock is read
     origin = f"{instance[:32]}-w{index}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     return Ledger(
         signer=signer,
-        wal=WalWriter(settings.evidence.directory, origin, durability=settings.evidence.durability),
+        wal=WalWriter(
+            settings.evidence.directory,
+            origin,
+            on_loss=partial(_lost, meters),
+            durability=settings.evidence.durability,
+        ),
         issuer=Issuer("extproc", f"{instance}-w{index}", __version__, signer.kid),
         pseudonym=pseudonym(keys.hmac),
         clock=lambda: datetime.now(UTC),  # noqa: TID251 - the same
         new_receipt_id=lambda: str(uuid_utils.uuid7()),
         new_trace_id=_new_trace_id,
         new_span_id=lambda: os.urandom(8).hex(),
+    )
+
+
+def _lost(meters: Metrics, loss: Loss) -> None:
+    """Answers that relied on receipts have left, and the receipts may be gone: nothing else would ever say so."""
+    meters.lost_segments.inc()
+    gone = f"{loss.first} to {loss.first + loss.lines - 1}" if loss.lines else "none"
+    _LOG.error(
+        "somebody else harmed a log: receipts are gone, or may be",
+        extra={"segment": loss.segment, "reason": loss.harm, "receipts": gone},
     )
 
 

@@ -45,6 +45,7 @@ class Metrics:
     oldest_unshipped_age_s: Gauge
     export_errors: Counter
     corrupt_logs: Gauge
+    lost_segments: Counter
     _decision_series: dict[_Series, Counter] = field(default_factory=dict)
     _duration_series: dict[tuple[str, str], Histogram] = field(default_factory=dict)
 
@@ -105,6 +106,7 @@ def metrics(registry: CollectorRegistry) -> Metrics:
         oldest_unshipped_age_s=gauge("receipts_oldest_unshipped_age_seconds", "Age of the first of them, or 0."),
         export_errors=counter("export_errors", "Batches that did not arrive and are sent again.", "status"),
         corrupt_logs=gauge("receipts_corrupt_logs", "Log files that cannot be shipped past a damaged line."),
+        lost_segments=counter("receipts_lost_segments", "Log files that somebody else harmed while they were written."),
     )
 
 

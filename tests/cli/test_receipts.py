@@ -24,8 +24,8 @@ def folder(tmp_path: Path) -> Path:
     assert run("new", str(tmp_path / "signing.pem"), app="keys").exit_code == 0
     signer = load_signer(tmp_path / "signing.pem")
     (tmp_path / "pinned.jwks").write_text(run("show", str(tmp_path / "signing.pem"), app="keys").stdout)
-    WalWriter(tmp_path, "w1").close()
-    wal, numbers = WalWriter(tmp_path, "w0"), count(1)
+    WalWriter(tmp_path, "w1", on_loss=print).close()
+    wal, numbers = WalWriter(tmp_path, "w0", on_loss=print), count(1)
     ledger = Ledger(
         signer=signer,
         wal=wal,

@@ -49,7 +49,7 @@ async def fake_stage(folder: Path, config: dict) -> AsyncIterator[FakeStage]:
     signer, ids = create_signer(folder / "signing.pem"), count()
     ledger = Ledger(
         signer=signer,
-        wal=WalWriter(folder / "evidence", "fake"),
+        wal=WalWriter(folder / "evidence", "fake", on_loss=print),
         issuer=Issuer("extproc", "fake", "0", signer.kid),
         pseudonym=pseudonym(b"k" * 32),
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),

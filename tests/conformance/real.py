@@ -14,7 +14,7 @@ from extproc.demo.collector import collector
 from extproc.demo.envoy import running_envoy
 from extproc.demo.server import running_server
 from extproc.evidence.cursor import segments
-from extproc.evidence.wal import read_lines
+from extproc.evidence.lines import read_lines
 from extproc.istio.gateway import TcpAddress, address_of
 from extproc.istio.mapping import gateway_of
 from extproc.telemetry.otlp_messages import Span

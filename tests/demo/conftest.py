@@ -17,7 +17,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
     """A log without receipts; ids and span ids count, the clock stands."""
     directory = tmp_path / "receipts"
     signer = create_signer(directory / "signing.pem")
-    wal = WalWriter(directory, "demo-w0")
+    wal = WalWriter(directory, "demo-w0", on_loss=print)
     receipts, spans = count(1), count(1)
     ledger = Ledger(
         signer=signer,

@@ -13,7 +13,7 @@ from extproc.core.receipt import Claims, Issuer, Outcome, RequestFacts
 from extproc.core.rules import Mode
 from extproc.evidence.keys import KeyRing, Signer, create_signer, pseudonym
 from extproc.evidence.ledger import Ledger
-from extproc.evidence.wal import Durability, WalWriter
+from extproc.evidence.wal import Durability, Loss, WalWriter
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -40,7 +40,13 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_ledger(directory: Path, signer: Signer) -> Iterator[Callable[..., Ledger]]:
+def losses() -> list[Loss]:
+    """What writers said was lost."""
+    return []
+
+
+@pytest.fixture
+def open_ledger(directory: Path, signer: Signer, losses: list[Loss]) -> Iterator[Callable[..., Ledger]]:
     """Ledgers whose clock goes on by a second a receipt and whose ids count."""
     numbers = count(1)
     ticks = count()
@@ -54,7 +60,7 @@ def open_ledger(directory: Path, signer: Signer) -> Iterator[Callable[..., Ledge
         durability: Durability = "write",
         signer: Signer = default_signer,
     ) -> Ledger:
-        wal = WalWriter(directory, origin, durability=durability, segment_bytes=segment_bytes)
+        wal = WalWriter(directory, origin, on_loss=losses.append, durability=durability, segment_bytes=segment_bytes)
         writers.append(wal)
         return Ledger(
             signer=signer,

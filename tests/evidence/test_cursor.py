@@ -7,7 +7,7 @@ from extproc.core.receipt import Claims
 from extproc.errors import EvidenceDirectoryError, VerificationError
 from extproc.evidence.cursor import Backlog, CursorStore, backlog, segments
 from extproc.evidence.ledger import Ledger
-from extproc.evidence.wal import read_lines
+from extproc.evidence.lines import read_lines
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from extproc.errors import EvidenceUnwritable
 from extproc.evidence.cursor import CursorStore, segments
 from extproc.evidence.keys import KeyRing
 from extproc.evidence.ledger import Ledger
+from extproc.evidence.lines import Entry, read_lines
 from extproc.evidence.verify import verify_logs
-from extproc.evidence.wal import Entry, Unsynced, WalWriter, read_lines
+from extproc.evidence.wal import Unsynced, WalWriter
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ def disk(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 @pytest.fixture
 def writer(disk: Disk) -> Iterator[WalWriter]:
-    writer = WalWriter(disk.directory, "w0", durability="fsync")
+    writer = WalWriter(disk.directory, "w0", on_loss=print, durability="fsync")
     yield writer
     writer.close()
 
@@ -112,7 +113,7 @@ def test_nothing_is_written_before_the_cut_is_durable(disk: Disk, writer: WalWri
 
 
 def test_a_segment_whose_folder_cannot_be_synced_is_let_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = WalWriter(directory, "w0", durability="fsync", segment_bytes=4)
+    writer = WalWriter(directory, "w0", on_loss=print, durability="fsync", segment_bytes=4)
     writer.append(b"one\n")
     fsync = os.fsync
     before = set(Path("/proc/self/fd").iterdir())

@@ -14,8 +14,8 @@ from extproc.errors import EvidenceUnwritable
 from extproc.evidence.dsse import Envelope, pae
 from extproc.evidence.keys import KeyRing, Signer
 from extproc.evidence.ledger import Ledger
+from extproc.evidence.lines import Entry, read_lines
 from extproc.evidence.verify import verify_logs
-from extproc.evidence.wal import Entry, read_lines
 
 
 def place(receipt: SignedReceipt) -> tuple[JSON, JSON]:

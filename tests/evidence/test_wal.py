@@ -8,14 +8,15 @@ import pytest
 
 from extproc.errors import EvidenceDirectoryError, EvidenceUnwritable
 from extproc.evidence.dsse import MAX_LINE_BYTES, Envelope, encode
-from extproc.evidence.wal import Corrupt, Durability, Entry, WalWriter, read_lines
+from extproc.evidence.lines import Corrupt, Entry, read_lines
+from extproc.evidence.wal import Durability, Loss, WalWriter
 
 ONE, TWO, THREE = (Envelope(payload=name, kid="k", signature=b"s") for name in (b"one", b"two", b"three"))
 
 
 @pytest.fixture
-def writer(directory: Path) -> Iterator[WalWriter]:
-    writer = WalWriter(directory, "w0")
+def writer(directory: Path, losses: list[Loss]) -> Iterator[WalWriter]:
+    writer = WalWriter(directory, "w0", on_loss=losses.append)
     yield writer
     writer.close()
 
@@ -47,7 +48,7 @@ def _target(link: Path) -> str:
 
 @pytest.mark.parametrize("durability", ["write", "fsync"])
 def test_lines_are_in_the_file_once_append_returns(directory: Path, durability: Durability) -> None:
-    writer = WalWriter(directory, "w0", durability=durability)
+    writer = WalWriter(directory, "w0", on_loss=print, durability=durability)
     writer.append(b"one\n")
     writer.append(b"two\n")
     assert content(directory) == b"one\ntwo\n"
@@ -57,20 +58,20 @@ def test_lines_are_in_the_file_once_append_returns(directory: Path, durability: 
 
 def test_an_origin_is_used_once(directory: Path, writer: WalWriter) -> None:
     with pytest.raises(EvidenceDirectoryError, match=r"cannot hold a new log \(File exists\)"):
-        WalWriter(directory, writer.origin)
+        WalWriter(directory, writer.origin, on_loss=print)
 
 
 @pytest.mark.parametrize("origin", ["", ".", "../w0", "a/b", "a b", "é", "a\n", "x" * 97])
 def test_an_origin_is_a_plain_file_name(directory: Path, origin: str) -> None:
     with pytest.raises(EvidenceDirectoryError, match="cannot name a log: use letters, digits, dot"):
-        WalWriter(directory, origin)
+        WalWriter(directory, origin, on_loss=print)
     assert not directory.exists()
 
 
 def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "receipts").write_text("")
     with pytest.raises(EvidenceDirectoryError, match=r"\(Not a directory\): make evidence.directory writable"):
-        WalWriter(tmp_path / "receipts", "w0")
+        WalWriter(tmp_path / "receipts", "w0", on_loss=print)
 
 
 def test_a_full_disk_leaves_whole_lines_and_recovers(
@@ -108,7 +109,7 @@ def test_a_tail_that_cannot_be_cut_at_once_is_cut_before_the_next_line(directory
 
 
 def test_a_log_goes_on_in_the_next_segment(directory: Path) -> None:
-    writer = WalWriter(directory, "w0", segment_bytes=8)
+    writer = WalWriter(directory, "w0", on_loss=print, segment_bytes=8)
     for line in (b"one\n", b"two\n", b"three\n", b"longer than a segment\n", b"five\n"):
         writer.append(line)
     assert [content(directory, number) for number in range(4)] == [
@@ -121,7 +122,7 @@ def test_a_log_goes_on_in_the_next_segment(directory: Path) -> None:
 
 
 def test_a_segment_that_cannot_be_made_is_tried_again_under_another_name(directory: Path) -> None:
-    writer = WalWriter(directory, "w0", segment_bytes=4)
+    writer = WalWriter(directory, "w0", on_loss=print, segment_bytes=4)
     writer.append(b"one\n")
     (directory / "wal" / "w0.1.ndjson").mkdir()
     with pytest.raises(EvidenceUnwritable, match="File exists"):

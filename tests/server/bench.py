@@ -76,7 +76,7 @@ class Bench:
         """A worker's log; several may share one file."""
         return Ledger(
             signer=self.signer,
-            wal=wal or WalWriter(self.directory, origin),
+            wal=wal or WalWriter(self.directory, origin, on_loss=print),
             issuer=Issuer("extproc", "gw-0", version, self.signer.kid),
             pseudonym=lambda name: f"h-{name}",
             clock=lambda: ISSUED_AT,

@@ -235,7 +235,7 @@ def test_a_clock_that_went_back_makes_no_negative_age(bench: Bench) -> None:
 def test_a_receipt_that_was_shipped_before_its_fsync_failed_costs_no_other_its_delivery(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = bench.ledger("w", wal=WalWriter(bench.directory, "w", durability="fsync"))
+    ledger = bench.ledger("w", wal=WalWriter(bench.directory, "w", on_loss=print, durability="fsync"))
     shipper = bench.shipper()
     first = ledger.record(CLAIMS)
     sync, shipped = os.fdatasync, []

@@ -17,6 +17,7 @@ from server.serving import GET, Server, Stream, exchange, health, said, serving,
 from extproc import __version__
 from extproc.core.receipt import Outcome
 from extproc.evidence.keys import create_signer, load_key_ring
+from extproc.evidence.reading import statements
 from extproc.evidence.verify import verify_logs
 
 BROKEN = "package extproc.request\n\ndecision := {\n"
@@ -109,6 +110,23 @@ def test_each_worker_has_an_address_of_its_own_and_comes_back_when_it_dies(tmp_p
         assert await server.metric(decided) == 4
 
     play(tmp_path, {"listen": listen, "workers": 2}, script)
+
+
+def test_a_log_that_somebody_removes_is_missed_and_goes_on(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/x.sock"
+
+    async def script(server: Server) -> None:
+        assert said(await exchange(address)) == "allow"
+        (segment,) = (tmp_path / "evidence" / "wal").iterdir()
+        segment.unlink()
+        assert await until(lambda: server.metric("extproc_receipts_lost_segments_total")) == 1
+        assert (said(await exchange(address)), await server.ready()) == ("allow", True)
+        (following,) = (tmp_path / "evidence" / "wal").iterdir()
+        (record,) = (record for record in server.log() if "harmed" in str(record["message"]))
+        assert (record["level"], record["segment"], record["receipts"]) == ("error", segment.name, "0 to 0")
+        assert [statement.seq for statement in statements(following)] == [1]
+
+    play(tmp_path, {}, script)
 
 
 def test_a_shipper_that_dies_is_started_again_and_nobody_is_refused(tmp_path: Path) -> None:

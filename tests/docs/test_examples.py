@@ -1,0 +1,102 @@
+"""The policies of the documentation: they serve as printed, and nobody walks around them by another spelling."""
+
+import asyncio
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from conformance.exchange import Message, Row
+from conformance.fake import fake_stage
+from docs.page import DOCS
+
+ROOT = DOCS.parent
+OPA = ROOT / ".tools" / "bin" / "opa"
+JSON, FORM, TEXT = "application/json", "application/x-www-form-urlencoded", "text/plain"
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    """The code of this kind on a page, block by block."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def heredocs() -> dict[str, str]:
+    """The files that the how-to writes."""
+    (script,) = blocks("docs/how-to/write-a-policy.md", "sh")
+    return dict(re.findall(r"cat > (\S+) <<'R'\n(.*?)^R$", script, re.DOTALL | re.MULTILINE))
+
+
+def statuses(folder: Path, policy: str, requests: Iterable[Message]) -> list[int]:
+    """What clients get where this policy decides on requests, and responses are not inspected."""
+    rego = folder / "policies" / "decision.rego"
+    rego.parent.mkdir()
+    rego.write_text(policy)
+    config = {"policy": {"paths": [str(rego.parent)], "points": {"response": None}}}
+
+    async def run() -> list[int]:
+        async with fake_stage(folder, config) as stage:
+            answer = Message(body=b"{}", headers=(("content-type", JSON),))
+            return [(await stage.play(Row("", request, answer, {}))).client.status for request in requests]
+
+    return asyncio.run(run())
+
+
+def sent(body: object, media_type: str = JSON, target: str = "/orders") -> Message:
+    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    return Message(method="POST", target=target, headers=(("content-type", media_type),), body=content)
+
+
+def test_the_readme_s_policy_lets_its_list_pass_and_nothing_else(tmp_path: Path) -> None:
+    (policy,) = blocks("README.md", "rego")
+    passing = [Message(), sent({"role": "customer"}), sent({"role": "guest"})]
+    denied = [
+        sent({"role": "admin"}),
+        sent("role=admin", FORM),
+        sent("role=customer&role=admin", FORM),
+        sent({"role": "customer"}, TEXT),
+        sent({"role": "admin"}, TEXT),
+        sent("role=admin", TEXT),
+        sent("role=admin", "application/octet-stream"),
+        sent({"role": ["customer"]}),
+        sent([{"role": "customer"}]),
+        sent({}),
+    ]
+    assert statuses(tmp_path, policy, passing + denied) == [200] * len(passing) + [403] * len(denied)
+
+
+@pytest.mark.parametrize("page", ["how-to/write-a-policy.md", "policies.md"])
+def test_a_policy_from_nothing_lets_orders_pass_and_nothing_else(tmp_path: Path, page: str) -> None:
+    written = heredocs()["my-policies/extproc/request/decision.rego"]
+    policy = written if page.startswith("how-to") else blocks(f"docs/{page}", "rego")[2]
+    order = {"amount": 9}
+    passing = [sent(order), sent({"amount": 10000}), sent(order, target="/orders?dry=1")]
+    denied = [
+        Message(target="/orders"),
+        *(sent({"amount": amount}) for amount in (10001, None, True, False, "9", [9], {})),
+        *(sent(order, media_type) for media_type in (TEXT, "application/problem+json")),
+        sent("amount=9", FORM),
+        *(sent(order, target=f"/{path}") for path in ("ORDERS", "orders;a=1", "orders%20", "orders/", "other", "")),
+    ]
+    assert statuses(tmp_path, policy, passing + denied) == [200] * len(passing) + [403] * len(denied)
+
+
+def opa_test(*folders: Path) -> str:
+    command = [str(OPA), "test", *map(str, folders)]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+
+
+def test_the_how_to_s_own_tests_pass(tmp_path: Path) -> None:
+    for name, text in heredocs().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert opa_test(tmp_path / "my-policies") == "PASS: 3/3\n"
+
+
+def test_a_rule_beside_the_library_passes_its_own_tests_and_the_library_s(tmp_path: Path) -> None:
+    rule, test, _ = blocks("docs/policies.md", "rego")
+    (tmp_path / "order_limit.rego").write_text(rule)
+    (tmp_path / "order_limit_test.rego").write_text(test)
+    said = opa_test(ROOT / "policies", tmp_path)
+    assert re.fullmatch(r"PASS: (\d+)/\1\n", said), said

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shlex
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,7 +37,9 @@ async def stay(scene: Stage, story: Sequence[Exchange], console: Console) -> Non
         console.print(Text(f"  # {title}", "dim"))
         console.print(Text(f"  {line}"), soft_wrap=True)
     console.print(Text("\nto check the receipts yourself", "bold"))
-    verify = shlex.join(["extproc", "receipts", "verify", str(scene.receipts), "--key", str(scene.pinned)])
+    verify = shlex.join(
+        [*own_command(Path(sys.argv[0])), "receipts", "verify", str(scene.receipts), "--key", str(scene.pinned)]
+    )
     console.print(Text(f"  {verify}"), soft_wrap=True)
     rule = scene.policies / "extproc" / "request" / "injection.rego"
     console.print(Text.assemble("\nedit ", (str(rule), "bold"), ": a saved policy decides the next exchange."))
@@ -54,6 +57,11 @@ def curl_lines(story: Sequence[Exchange], address: str) -> Iterator[tuple[str, s
                 continue
             words += ["-H", f"content-type: {exchange.content_type}", "--data-binary", text]
         yield exchange.title, shlex.join(words)
+
+
+def own_command(program: Path) -> list[str]:
+    """The words that run this program again from a fresh shell; `program` is sys.argv[0], a module with `python -m`."""
+    return [sys.executable, "-m", "extproc"] if program.suffix == ".py" else [str(program.absolute())]
 
 
 def _addresses(scene: Stage) -> Table:

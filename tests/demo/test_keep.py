@@ -1,4 +1,7 @@
-from extproc.demo.keep import curl_lines
+import sys
+from pathlib import Path
+
+from extproc.demo.keep import curl_lines, own_command
 from extproc.demo.story import Exchange, Expected
 
 
@@ -23,3 +26,8 @@ def test_a_body_that_is_long_or_no_text_has_no_line() -> None:
     assert list(curl_lines([*story, Exchange("none", "GET", "/orders", Expected(200))], "h:1")) == [
         ("none", "curl -i http://h:1/orders")
     ]
+
+
+def test_the_program_can_be_run_again_from_a_fresh_shell() -> None:
+    assert own_command(Path(".venv/bin/extproc")) == [f"{Path.cwd()}/.venv/bin/extproc"]
+    assert own_command(Path("/src/extproc/__main__.py")) == [sys.executable, "-m", "extproc"]

@@ -3,18 +3,24 @@
 from typing import assert_never
 
 from extproc.config import Settings
+from extproc.errors import ConfigurationError
 from extproc.istio.gateway import Address, Gateway, TcpAddress, UnixAddress, address_of
 
 
 def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Address, otlp: Address | None) -> Gateway:
     """The gateway in front of `upstream` that asks the workers of these settings.
 
-    Raises ConfigurationError for a value that Envoy cannot hold.
+    Raises ConfigurationError for a value that Envoy cannot hold, and for a port that only the server will know.
     """
+    server = address_of(settings.listen)
+    if isinstance(server, TcpAddress) and not server.port:
+        raise ConfigurationError(
+            f"listen: {settings.listen} lets the kernel choose a port, and Envoy cannot be told which: name one"
+        )
     return Gateway(
         listen=listen,
         upstream=upstream,
-        processors=worker_addresses(address_of(settings.listen), settings.workers),
+        processors=worker_addresses(server, settings.workers),
         admin=admin,
         otlp=otlp,
         request_body_bytes=settings.inspection.request_body_bytes,

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from extproc.config import Settings
+from extproc.errors import ConfigurationError
 from extproc.istio.gateway import Gateway, TcpAddress, UnixAddress
 from extproc.istio.mapping import gateway_of, worker_addresses
 
@@ -70,3 +71,10 @@ def test_a_single_worker_listens_on_the_socket_itself() -> None:
     socket = UnixAddress("/run/extproc.sock")
 
     assert worker_addresses(socket, 1) == (socket,)
+
+
+def test_a_port_that_only_the_kernel_knows_is_refused() -> None:
+    settings = Settings.model_validate({"listen": "127.0.0.1:0", "policy": {"paths": [Path("policies")]}})
+
+    with pytest.raises(ConfigurationError, match=r"^listen: 127\.0\.0\.1:0 lets the kernel choose a port"):
+        gateway_of(settings, LISTEN, UPSTREAM, ADMIN, otlp=None)

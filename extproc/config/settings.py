@@ -18,6 +18,7 @@ from extproc.config.values import (
     SigningAlgorithm,
     StateAnswer,
     TcpAddress,
+    Url,
     Whole,
 )
 
@@ -40,7 +41,7 @@ class Admin(Section):
 class Opa(Section):
     """A real OPA server, for `policy.engine: opa`."""
 
-    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8181")
+    url: Url = AnyHttpUrl("http://127.0.0.1:8181")
 
 
 class Points(Section):
@@ -165,7 +166,7 @@ class Evidence(Section):
 class Otlp(Section):
     """Where the spans go; the standard OTEL_EXPORTER_OTLP_* variables are read as well."""
 
-    endpoint: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:4317")
+    endpoint: Url = AnyHttpUrl("http://127.0.0.1:4317")
 
 
 class Telemetry(Section):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})")
 _ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
@@ -25,6 +25,13 @@ def _tcp(text: str) -> str:
     if text.startswith("unix:"):
         raise ValueError("must be HOST:PORT")
     return _address(text)
+
+
+def _schemed(value: object) -> object:
+    """`localhost:4317` would be read as a URL of the scheme `localhost`."""
+    if isinstance(value, str) and _ADDRESS.fullmatch(value):
+        raise ValueError(f"must be a URL: write http://{value}")
+    return value
 
 
 def _entrypoint(text: str) -> str:
@@ -55,6 +62,7 @@ def _named(value: object) -> object:
 
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 TcpAddress: TypeAlias = Annotated[str, AfterValidator(_tcp)]
+Url: TypeAlias = Annotated[AnyHttpUrl, BeforeValidator(_schemed)]
 Entrypoint: TypeAlias = Annotated[str, AfterValidator(_entrypoint)]
 HeaderPattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
 File: TypeAlias = Annotated[Path, BeforeValidator(_named)]

@@ -80,12 +80,18 @@ def read_answers(content: memoryview) -> Iterator[Answer]:
 def refuse(problems: bytes) -> None:
     """Raise PolicyLoadError with every problem of a list; an empty one is fine."""
     if found := json.loads(problems):
-        raise PolicyLoadError("; ".join(_sentence(**problem) for problem in found))
+        raise PolicyLoadError("; ".join(_sentence(**problem) for problem in found) + _advice(found))
 
 
 def _sentence(*, code: str, file: str, row: int, col: int, message: str) -> str:
     place = f"{file}:{row}:{col}: " if row else f"{file}: " if file else ""
     return f"{place}{code}: {message}{_ADVICE.get(code, '')}"
+
+
+def _advice(problems: Iterable[Mapping[str, object]]) -> str:
+    """What to do about problems that have a line."""
+    file = next((problem["file"] for problem in problems if problem["row"]), "")
+    return f": mend it; `opa check {file}` says more" if file else ""
 
 
 def _failure(*, kind: str, code: str, file: str, row: int, message: str) -> ExchangeError:

@@ -25,6 +25,7 @@ class Bad:
     config: str | None
     sentence: str
     variables: tuple[tuple[str, str], ...] = ()
+    ending: str = ""
 
 
 def _policy(paths: str) -> str:
@@ -59,7 +60,12 @@ TABLE = (
     ),
     Bad("a policy path that is not there", _policy("absent"), "FOLDER/absent does not exist: correct policy.paths"),
     Bad("a folder without a policy", _policy("empty"), "the policy paths hold no .rego file: name a file, folder or"),
-    Bad("a policy that does not parse", _policy("syntax.rego"), "FOLDER/syntax.rego:4:"),
+    Bad(
+        "a policy that does not parse",
+        _policy("syntax.rego"),
+        "FOLDER/syntax.rego:4:",
+        ending=": mend it; `opa check FOLDER/syntax.rego` says more",
+    ),
     Bad(
         "a policy of another package",
         _policy("other.rego"),
@@ -125,6 +131,11 @@ TABLE = (
         f"{LISTEN}{ADMIN}{RULES}telemetry: {{otlp: {{endpoint: 'ftp://x'}}}}\n",
         "FOLDER/extproc.yaml:4: telemetry.otlp.endpoint: must be 'http' or 'https'",
     ),
+    Bad(
+        "a collector's address without a scheme",
+        f"{LISTEN}{ADMIN}{RULES}telemetry: {{otlp: {{endpoint: 'localhost:4317'}}}}\n",
+        "FOLDER/extproc.yaml:4: telemetry.otlp.endpoint: must be a URL: write http://localhost:4317",
+    ),
 )
 
 
@@ -167,4 +178,5 @@ def test_what_cannot_work_is_one_sentence(bad: Bad, places: dict[str, str], tmp_
     said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert (ended.returncode, ended.stdout, len(said)) == (2, "", 1), ended.stderr
     assert said[0].startswith(f"extproc: {filled(bad.sentence)}")
+    assert said[0].endswith(filled(bad.ending))
     assert '"serving"' not in ended.stderr

@@ -73,8 +73,14 @@ class Child:
                 await asyncio.wait_for(self._ended.wait(), limit_s)
             except TimeoutError:
                 _LOG.warning("a process did not drain in time and is killed", extra={"child": self.name})
-                self._process.kill()
-                await self._ended.wait()
+                await self.kill()
+
+    async def kill(self) -> None:
+        """End it at once: for one that loses nothing by it."""
+        self.retire()
+        if self._process.is_alive():
+            self._process.kill()
+            await self._ended.wait()
 
     def _heard(self) -> None:
         try:

@@ -93,7 +93,10 @@ async def _run(settings: Settings, keys: worker.Keys, metrics_directory: Path) -
     for one in (ships, *workers):
         one.retire()
     await asyncio.gather(*(one.drain(WORKER_DRAIN_S) for one in workers))
-    await ships.drain(SHIPPER_DRAIN_S)  # last: what the workers wrote while they drained is shipped too
+    if failures:
+        await ships.kill()  # who waits for the sentence must not wait for a collector: receipts stay in the log
+    else:
+        await ships.drain(SHIPPER_DRAIN_S)  # last: what the workers wrote while they drained is shipped too
     await admin.close()
     if failures:
         raise StartupError(failures[0])

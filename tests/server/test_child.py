@@ -126,6 +126,15 @@ def test_a_child_that_does_not_finish_is_killed() -> None:
     assert len(play(processes.deaf, script).deaths) == 1
 
 
+def test_a_child_that_is_killed_is_not_started_again() -> None:
+    async def script(watched: Watched) -> None:
+        await until(lambda: watched.says(problem=""))
+        await watched.child.kill()
+        await watched.child.kill()  # again is no harm
+
+    assert len(play(processes.deaf, script).deaths) == 1
+
+
 def test_a_drain_during_the_pause_before_a_restart_starts_nothing() -> None:
     async def script(watched: Watched) -> None:
         await until(lambda: watched.says(address="pid ", problem=""))

@@ -6,12 +6,16 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import grpc.aio
 import pytest
-from conformance.real import POLICY
+import yaml
+from conformance.real import POLICY, settings_document
+from server.bench import CLAIMS, Bench
 from server.serving import GET, Server, Stream, exchange, health, said, serving, until
 
 from extproc import __version__
@@ -161,6 +165,23 @@ def test_a_drain_finishes_what_is_open_and_takes_nothing_new(tmp_path: Path, num
     play(tmp_path, {}, script)
     verdicts = [line for line in (tmp_path / "evidence" / "wal").glob("*.ndjson") if line.stat().st_size]
     assert len(verdicts) == 1
+
+
+def test_a_start_that_fails_does_not_wait_for_a_collector(tmp_path: Path, bench: Bench) -> None:
+    bench.ledger("earlier").record(CLAIMS)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # held, but nobody listens
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        config = {"telemetry": {"otlp": {"endpoint": nobody}}, "policy": {"engine": "opa", "opa": {"url": nobody}}}
+        config["evidence"] = {"directory": str(bench.directory)}
+        (tmp_path / "extproc.yaml").write_text(yaml.safe_dump(settings_document(tmp_path, config)))
+        command = [sys.executable, "-m", "extproc", "serve", "--config", str(tmp_path / "extproc.yaml")]
+        ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[-1].partition("(")[0]) == (
+        2,
+        f"extproc: policy.opa.url: no OPA answers at {nobody}/ ",
+    )
+    assert "the shipper ends" not in ended.stderr  # after its grace of 10 s
 
 
 def test_without_its_supervisor_every_child_ends(tmp_path: Path) -> None:

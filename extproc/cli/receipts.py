@@ -32,7 +32,11 @@ Exit status: 0 every receipt holds, 1 one does not or there is none, 2 used wron
 _LIST_EXAMPLES = "Example: extproc receipts list receipts/wal/gateway-w0-20260101.0.ndjson"
 _SHOW_EXAMPLES = "Example: extproc receipts show receipts/wal/gateway-w0-20260101.0.ndjson 0199c2f0-…"
 
-_Log = Annotated[Path, typer.Argument(metavar="FILE", help="A segment of a log, or envelopes as NDJSON.")]
+_UNCUT_COLUMNS = 4_000
+_Log = Annotated[
+    Path, typer.Argument(metavar="LOG", help="A segment of a log, envelopes as NDJSON, or a folder as for `verify`.")
+]
+_Id = Annotated[str, typer.Argument(metavar="RECEIPT_ID", help="The id, or enough of its beginning.")]
 
 
 class Output(StrEnum):
@@ -82,11 +86,11 @@ def list_(file: _Log) -> None:
                     _plain(statement.receipt_id),
                 )
         finally:
-            Console().print(table)
+            _console().print(table)
 
 
 @app.command(epilog=_SHOW_EXAMPLES)
-def show(file: _Log, receipt_id: Annotated[str, typer.Argument(metavar="RECEIPT_ID")]) -> None:
+def show(file: _Log, receipt_id: _Id) -> None:
     """Print one receipt.  Its signature is not checked: `verify` does that."""
     with _exit_status(Output.TEXT):
         typer.echo(json.dumps(find(file, receipt_id).document, indent=2))
@@ -108,8 +112,16 @@ def _exit_status(output: Output) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _print(verified: Verified) -> None:
+def _console() -> Console:
+    """Standard output; nothing is cut or wrapped where it is no terminal: half an id or half a path is of no use."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNCUT_COLUMNS
+    return console
+
+
+def _print(verified: Verified) -> None:
+    console = _console()
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verified.verdicts.items()))
     console.print(Text(f"{verified.receipts} receipts hold: {verdicts}", style="green"))
     console.print(Text(f"issued {verified.first_issued_at} to {verified.last_issued_at}"))

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from extproc.errors import VerificationError
 from extproc.evidence.dsse import MAX_LINE_BYTES, Envelope, decode
+from extproc.evidence.wal import FOLDER, SUFFIX
 
 _BLOCK_BYTES = 64 << 10
 
@@ -31,6 +32,14 @@ class Corrupt:
 
 
 Line: TypeAlias = Entry | Corrupt
+
+
+def log_files(path: Path) -> list[Path]:
+    """The path itself, or the logs (`*.ndjson`) of a folder: an evidence directory has cursors of the same names."""
+    if not path.is_dir():
+        return [path]
+    logs = path / FOLDER if (path / FOLDER).is_dir() else path
+    return sorted(logs.rglob(f"*{SUFFIX}"))
 
 
 def read_lines(path: Path, offset: int = 0) -> Iterator[Line]:

@@ -5,14 +5,22 @@ from pathlib import Path
 
 from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
-from extproc.evidence.lines import Corrupt, read_lines
+from extproc.evidence.lines import Corrupt, log_files, read_lines
 
 
 def statements(path: Path) -> Iterator[Statement]:
-    """Yield what the receipts of a file state; **no signature and no chain is checked**.
+    """Yield what the receipts of a file state, or of all logs below a folder; **no signature and no chain is checked**.
 
-    Raises VerificationError, which names the line, at one that is no receipt, and OSError.
+    Raises VerificationError, which names the line, at one that is no receipt, or where a folder has no log; OSError.
     """
+    files = log_files(path)
+    if not files:
+        raise VerificationError(f"{path}: holds no log")
+    for file in files:
+        yield from _statements(file)
+
+
+def _statements(path: Path) -> Iterator[Statement]:
     for line in read_lines(path):
         if isinstance(line, Corrupt):
             raise VerificationError(f"{path}, line {line.number}: {line.reason}")
@@ -23,8 +31,15 @@ def statements(path: Path) -> Iterator[Statement]:
 
 
 def find(path: Path, receipt_id: str) -> Statement:
-    """The receipt of this id, **unchecked**; raises VerificationError where there is none, else as statements."""
-    for statement in statements(path):
-        if statement.receipt_id == receipt_id:
-            return statement
-    raise VerificationError(f"{path}: holds no receipt {receipt_id}")
+    """The receipt whose id begins so, **unchecked**; raises VerificationError where not exactly one does.
+
+    Else as statements.
+    """
+    found = {s.receipt_id: s for s in statements(path) if s.receipt_id.startswith(receipt_id)}
+    match [*found.values()]:
+        case [only]:
+            return only
+        case []:
+            raise VerificationError(f"{path}: holds no receipt {receipt_id}")
+        case several:
+            raise VerificationError(f"{path}: {len(several)} receipts begin with {receipt_id}: give more of the id")

@@ -20,8 +20,7 @@ from extproc.errors import VerificationError
 from extproc.evidence.document import Statement, parse_payload
 from extproc.evidence.dsse import Envelope, pae
 from extproc.evidence.keys import KeyRing
-from extproc.evidence.lines import Corrupt, read_lines
-from extproc.evidence.wal import FOLDER, SUFFIX
+from extproc.evidence.lines import Corrupt, log_files, read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +108,8 @@ def verify_logs(paths: Iterable[Path], ring: KeyRing) -> Verified:
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Yield each file, and whether it was named itself."""
     for path in paths:
-        if path.is_dir():
-            logs = path / FOLDER if (path / FOLDER).is_dir() else path  # an evidence directory holds cursors too
-            yield from ((file, False) for file in sorted(logs.rglob(f"*{SUFFIX}")))
-        else:
-            yield path, True
+        named = not path.is_dir()
+        yield from ((file, named) for file in log_files(path))
 
 
 def _verify_file(path: Path, ring: KeyRing, tally: _Tally) -> _Segment | None:

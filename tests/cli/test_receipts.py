@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(*arguments: str, app: str = "receipts") -> Result:
     chosen = {"receipts": receipts.app, "keys": keys.app}[app]
-    return CliRunner(env={"COLUMNS": "200"}).invoke(chosen, arguments)
+    return CliRunner(env={"COLUMNS": "80"}).invoke(chosen, arguments)
 
 
 def log(folder: Path) -> Path:
@@ -126,6 +126,12 @@ def test_a_list_ends_where_a_line_is_no_receipt(folder: Path) -> None:
     result = run("list", str(log(folder)))
     assert (result.exit_code, result.stderr) == (1, f"{log(folder)}, line 3: not JSON in UTF-8\n")
     assert FIRST in result.stdout
+
+
+def test_an_evidence_directory_is_listed_as_it_is_verified(folder: Path) -> None:
+    listed = run("list", str(folder))
+    assert (listed.exit_code, listed.stdout) == (0, run("list", str(log(folder))).stdout)
+    assert run("show", str(folder), FIRST).exit_code == 0
 
 
 def test_one_receipt_is_shown_whole(folder: Path) -> None:

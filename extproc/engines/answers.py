@@ -1,7 +1,7 @@
 """What libopa says (libopa/libopa.h), as values and as errors of ours."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct
 
@@ -89,8 +89,8 @@ def _sentence(*, code: str, file: str, row: int, col: int, message: str) -> str:
 
 
 def _advice(problems: Iterable[Mapping[str, object]]) -> str:
-    """What to do about problems that have a line."""
-    file = next((problem["file"] for problem in problems if problem["row"]), "")
+    """What to do about a text that is no Rego."""
+    file = next((problem["file"] for problem in problems if problem["code"] == "rego_parse_error"), "")
     return f": mend it; `opa check {file}` says more" if file else ""
 
 

@@ -95,7 +95,7 @@ def test_the_how_to_s_own_tests_pass(tmp_path: Path) -> None:
 
 
 def test_a_rule_beside_the_library_passes_its_own_tests_and_the_library_s(tmp_path: Path) -> None:
-    rule, test, _ = blocks("docs/policies.md", "rego")
+    rule, test, *_ = blocks("docs/policies.md", "rego")
     (tmp_path / "order_limit.rego").write_text(rule)
     (tmp_path / "order_limit_test.rego").write_text(test)
     said = opa_test(ROOT / "policies", tmp_path)

@@ -1,6 +1,6 @@
 """Bodies into what a policy reads: one table from media type to parser, one module per format."""
 
-from extproc.core.decoding import form, grpc, json, ndjson, text
+from extproc.core.decoding import form, grpc, json, multipart, ndjson, text
 from extproc.core.decoding.decoded import Decoded, Parser
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
@@ -17,6 +17,7 @@ _PARSERS: dict[str, Parser] = {
     "application/x-jsonlines": ndjson.parse,
     "application/x-ndjson": ndjson.parse,
     "application/x-www-form-urlencoded": form.parse,
+    "multipart/form-data": multipart.parse,
     "text/json": json.parse,  # WHATWG MIME Sniffing, section 4.6: a JSON MIME type
     "text/plain": text.plain,
 }

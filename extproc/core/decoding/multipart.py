@@ -1,0 +1,155 @@
+"""multipart/form-data (RFC 7578, RFC 2046 section 5.1), as strictly as a browser writes it.
+
+Readers of this format forgive different things, so whatever one might forgive is malformed: bytes before the first
+boundary and after the last, a boundary anywhere but at a line of its own, bare CR or LF in the header of a part, folded
+lines, parts without a name, parameters twice, escapes in names.  Files are shown by digest and size.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import unquote_to_bytes
+
+import orjson
+
+from extproc.core.decoding import json, media_type
+from extproc.core.decoding.decoded import Decoded
+from extproc.core.decoding.media_type import MediaType
+from extproc.core.rules import Limits
+from extproc.errors import Malformed, TypeMismatch, Undecodable
+
+_PARAMETERS = frozenset({"boundary", "charset"})
+# bchars of RFC 2046 without the space, which is lost where a reader trims
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
+# Possessive quantifiers: a hostile header costs linear time.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[ \t]*+([^\x00-\x1f\x7f]*+)")
+_DISPOSITION = re.compile(
+    rb'form-data(?P<parameters>(?:;[ ]*+(?:(?:name|filename)=(?:"[^"\\]*+"|[0-9A-Za-z_.-]++)'
+    rb"|filename\*=utf-8''(?:[0-9A-Za-z!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})*+))++)",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(rb';[ ]*(name|filename\*?)=("[^"]*"|[^";]*)', re.IGNORECASE)
+_WORD = re.compile(rb"name\*?[ ]*=", re.IGNORECASE)
+_ESCAPES = re.compile(rb"%(?:22|0[AD])", re.IGNORECASE)
+_IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
+_KNOWN = frozenset({b"content-disposition", b"content-type", b"content-transfer-encoding", b"content-length"})
+_TEXT = frozenset({"", "utf-8", "utf8", "us-ascii"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part: a file where there is a `filename`, be it empty, else a field."""
+
+    name: str
+    filename: str | None
+    media: MediaType
+    content: bytes
+
+    def shown(self) -> str | dict[str, object]:
+        """A field's text, or the facts of a file."""
+        if self.filename is None:
+            return _text(self.content)
+        return {
+            "filename": self.filename,
+            "content_type": self.media.name,
+            "size": len(self.content),
+            "sha256": sha256(self.content).hexdigest(),
+        }
+
+
+def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
+    """A JSON object of name to list: the text of a field, {filename, content_type, size, sha256} of a file.
+
+    `content_type` is the part's media type in lower case without parameters, empty where it declares none.  Raises
+    TypeMismatch where the body is a JSON object or array; Undecodable for another charset than UTF-8, of the body, of a
+    field or by `_charset_`; else Malformed, also for more than `Limits.parts` parts.
+    """
+    if not media.is_utf8:
+        raise Undecodable("a form in a charset other than UTF-8")
+    if json.is_container(data):
+        raise TypeMismatch("JSON under another declared type")
+    parts: dict[str, list[object]] = {}
+    for part in _parts(data, _delimiter(media), limits.parts):
+        if part.name == "_charset_" and part.content.lower() not in {b"utf-8", b"utf8"}:  # RFC 7578 section 4.6
+            raise Undecodable("a form in a charset other than UTF-8")
+        parts.setdefault(part.name, []).append(part.shown())
+    return Decoded(parsed=orjson.dumps(parts))
+
+
+def _delimiter(media: MediaType) -> bytes:
+    """`--` and the boundary.  No other parameter may stand beside it: some readers search the header for the word."""
+    boundary = media.parameters.get("boundary", "")
+    if not media.parameters.keys() <= _PARAMETERS or _BOUNDARY.fullmatch(boundary) is None:
+        raise Malformed("no boundary that every reader finds")
+    return b"--" + boundary.encode()
+
+
+def _parts(data: bytes, delimiter: bytes, most: int) -> Iterator[_Part]:
+    if not 0 < data.count(delimiter) <= most + 1:
+        raise Malformed("no boundary, or too many parts")
+    first, *between, last = data.split(delimiter)
+    if first or last not in {b"--", b"--\r\n"}:
+        raise Malformed("bytes before the first boundary or after the last, or no last boundary")
+    for piece in between:
+        if not (piece.startswith(b"\r\n") and piece.endswith(b"\r\n")):
+            raise Malformed("a boundary that is not a line of its own")
+        header, blank, content = piece[2:-2].partition(b"\r\n\r\n")
+        if not blank:
+            raise Malformed("a part without a header or without a blank line after it")
+        yield _part(_fields(header), content)
+
+
+def _fields(header: bytes) -> dict[bytes, bytes]:
+    """The header of a part, by lower-case name."""
+    fields: dict[bytes, bytes] = {}
+    for line in header.split(b"\r\n"):
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise Malformed("a line in a part's header that is no field")
+        name = match[1].lower()
+        if name in fields or name not in _KNOWN:
+            raise Malformed("a field in a part's header that is unknown or there twice")
+        fields[name] = match[2].rstrip(b" ")
+    return fields
+
+
+def _part(fields: dict[bytes, bytes], content: bytes) -> _Part:
+    name, filename = _names(fields.get(b"content-disposition", b""))
+    if fields.get(b"content-transfer-encoding", b"binary").lower() not in _IDENTITY:  # deprecated: RFC 7578 section 4.7
+        raise Malformed("a content transfer encoding")
+    if fields.get(b"content-length", size := b"%d" % len(content)) != size:
+        raise Malformed("a part of another length than it says")
+    if filename == "" and content:
+        raise Malformed("a file without a name")  # to some readers it is not there
+    media = media_type.parse(fields[b"content-type"]) if b"content-type" in fields else MediaType()
+    if media is None or media.name.startswith("multipart/"):
+        raise Malformed("a part with an unreadable or a nested type")
+    if filename is None and media.charset not in _TEXT:
+        raise Undecodable("a field in a charset other than UTF-8")
+    return _Part(name, filename, media, content)
+
+
+def _names(disposition: bytes) -> tuple[str, str | None]:
+    match = _DISPOSITION.fullmatch(disposition)
+    if match is None:
+        raise Malformed("no readable Content-Disposition")
+    pairs = [(name.lower(), value.strip(b'"')) for name, value in _PARAMETER.findall(match["parameters"])]
+    values = dict(pairs)
+    name, filename = values.get(b"name"), values.get(b"filename")
+    if not name or len(values) != len(pairs) or len(_WORD.findall(disposition)) != len(pairs):
+        raise Malformed("a part without a name, or with one twice, or with what a search for a name would find as well")
+    if any(_ESCAPES.search(value) for value in (name, filename or b"")):
+        raise Malformed("an escape that not every reader undoes")
+    extended = values.get(b"filename*")
+    # RFC 7578 section 4.2 forbids it, .NET writes it always: let it repeat the filename, and no more.
+    if extended is not None and unquote_to_bytes(extended.partition(b"''")[2]) != filename:
+        raise Malformed("a second filename")
+    return _text(name), None if filename is None else _text(filename)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Malformed("a form that is not UTF-8") from None

@@ -1,0 +1,336 @@
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartParser
+from werkzeug.formparser import parse_form_data
+
+from extproc.core.decoding import decode
+from extproc.core.decoding.decoded import Decoded
+from extproc.core.decoding.media_type import MediaType
+from extproc.core.rules import Limits
+from extproc.errors import Malformed, TypeMismatch, Undecodable
+
+MEDIA = MediaType("multipart/form-data", {"boundary": "x"})
+LIMITS = Limits(parts=3)
+FIELD = b'Content-Disposition: form-data; name="a"'
+
+
+def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
+    return b"--x\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
+
+
+def _body(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--x--\r\n"
+
+
+def _file(filename: str, content_type: str, content: bytes) -> dict[str, object]:
+    return {
+        "filename": filename,
+        "content_type": content_type,
+        "size": len(content),
+        "sha256": sha256(content).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (_body(_part(), _part(content=b"\r\n--\r\n--y\n"), _part(b'content-disposition:form-data;name="b"', b"")),
+         {"a": ["1", "\r\n--\r\n--y\n"], "b": [""]}),
+        (_body(_part()).removesuffix(b"\r\n"), {"a": ["1"]}),
+        (b"--x--\r\n", {}),
+        (_body(_part(b"Content-Disposition: form-data; name=a")), {"a": ["1"]}),
+        (_body(_part('Content-Disposition: form-data; name="é;b, c=d%"'.encode())), {"é;b, c=d%": ["1"]}),
+        (_body(_part(FIELD + b"\r\nContent-Type: text/plain; charset=UTF-8", "é".encode())), {"a": ["é"]}),
+        (_body(_part(FIELD + b"\r\nContent-Type: application/json", b'{"\\u0061":1}')), {"a": ['{"\\u0061":1}']}),
+        (_body(_part(FIELD + b"\r\nContent-Transfer-Encoding: 8bit\r\nContent-Length: 1")), {"a": ["1"]}),
+        (_body(_part(b'Content-Disposition: form-data; name="_charset_"', b"UTF-8")), {"_charset_": ["UTF-8"]}),
+        (_body(_part(FIELD + b'; filename="b.png"\r\nContent-Type: Image/PNG; q=1', b"\xff\r\n\0")),
+         {"a": [_file("b.png", "image/png", b"\xff\r\n\0")]}),
+        (_body(_part(b'Content-Disposition: Form-Data; filename=b; Name="a"', b"")), {"a": [_file("b", "", b"")]}),
+        (_body(_part(FIELD + b'; filename=""\r\nContent-Type: application/octet-stream', b"")),
+         {"a": [_file("", "application/octet-stream", b"")]}),
+        (_body(_part(FIELD + b"; filename=\"\xc3\xa9 b\"; filename*=utf-8''%C3%A9%20b")),
+         {"a": [_file("é b", "", b"1")]}),
+        (_body(_part(), _part(FIELD + b"; filename=b")), {"a": ["1", _file("b", "", b"1")]}),
+    ],
+)  # fmt: skip
+def test_a_form_is_every_field_and_every_file_of_every_name_in_order(data: bytes, expected: dict[str, object]) -> None:
+    assert decode(data, MEDIA, LIMITS) == Decoded(parsed=orjson.dumps(expected))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x",
+        b"--x",
+        b"--x-",
+        b"--x\r\n",
+        b"\r\n" + _body(_part()),
+        b"preamble\r\n" + _body(_part()),
+        _body(_part()) + b"epilogue",
+        _body(_part()) + b"\r\n",
+        _body(_part()) + _body(_part()),
+        _part(),
+        _part() + b"--x-\r\n",
+        _part() + b"--x--\n",
+        _body(_part()).replace(b"\r\n", b"\n"),
+        _body(_part()).replace(b"\r\n", b"\r"),
+        _body(_part()).replace(b"--x\r\n", b"--x \r\n"),
+        _body(_part(content=b"1\n--x\nb")),
+        _body(_part(content=b"1\n--x\r\nb")),
+        _body(_part(content=b"1\r--x\r\nb")),
+        _body(_part(content=b"1\r\n--xy\r\nb")),
+        _body(_part(content=b"1--x2")),
+        _body(b"--x\r\n\r\n1\r\n"),
+        _body(b"--x\r\n" + FIELD + b"\r\n\r\n"),
+        _body(b"--x\r\n" + FIELD + b"\r\n"),
+        _body(b"--x\r\n"),
+        _body(b"--x\r\n\r\n"),
+    ],
+)
+def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode(data, MEDIA, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"X: y",
+        FIELD + b"\r\nX: y",
+        FIELD + b"\r\nContent-Disposition: form-data; name=b",
+        FIELD + b"\r\ncontent-type: a/b\r\nContent-Type: a/b",
+        FIELD + b"\nContent-Type: a/b",
+        FIELD + b"\rContent-Type: a/b",
+        FIELD + b"\r\n Content-Type: a/b",
+        FIELD + b"\r\n\t; filename=b",
+        FIELD + b"\r\nno field",
+        FIELD + b"\r\nContent-Type:",
+        FIELD + b"\r\nContent-Type: json",
+        FIELD + b"\r\nContent-Type: multipart/mixed; boundary=y",
+        FIELD + b"\r\nContent-Transfer-Encoding: base64",
+        FIELD + b"\r\nContent-Transfer-Encoding: quoted-printable",
+        FIELD + b"\r\nContent-Transfer-Encoding:",
+        FIELD + b"\r\nContent-Length: 0",
+        FIELD + b"\r\nContent-Length: 01",
+        FIELD.replace(b":", b" :"),
+        FIELD.replace(b'"a"', b'"a\0b"'),
+        FIELD.replace(b'"a"', b'"a\tb"'),
+        FIELD.replace(b'"a"', b'"a\x7fb"'),
+        FIELD.replace(b'"a"', b'"a\\"b"'),
+        FIELD.replace(b'"a"', b'"a\\b"'),
+        FIELD.replace(b'"a"', b'"a%22b"'),
+        FIELD.replace(b'"a"', b'"a%0db"'),
+        FIELD.replace(b'"a"', b'"\xe9"'),
+        FIELD.replace(b'"a"', b'"a'),
+        FIELD.replace(b'"a"', b'"a"b'),
+        FIELD.replace(b'"a"', b"'a'"),
+        FIELD.replace(b'"a"', b'""'),
+        FIELD.replace(b'"a"', b'"x; filename=b"'),
+        FIELD.replace(b'"a"', b'"x; name =b"'),
+        FIELD.replace(b"name=", b"name ="),
+        FIELD.replace(b"name=", b"name*=utf-8''"),
+        FIELD.replace(b"form-data", b"attachment"),
+        b"Content-Disposition: form-data",
+        b"Content-Disposition: form-data; filename=b",
+        FIELD + b";",
+        FIELD + b"; x=y",
+        FIELD + b'; name="a"',
+        FIELD + b"; NAME=b",
+        FIELD + b"; filename=b; filename=b",
+        FIELD + b"; filename=b%0A",
+        FIELD + b'; filename="\xff"',
+        FIELD + b'; filename=""',
+        FIELD + b"; filename*=utf-8''b",
+        FIELD + b"; filename=b; filename*=utf-8''c",
+        FIELD + b"; filename=b; filename*=utf-8'en'b",
+        FIELD + b"; filename=b; filename*=iso-8859-1''b",
+        FIELD + b"; filename=b; filename*=utf-8''b%",
+        FIELD + b"; filename*0=b; filename*1=c",
+    ],
+)
+def test_a_header_that_two_readers_may_take_differently_is_malformed(header: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode(_body(_part(header)), MEDIA, LIMITS)
+
+
+def test_a_field_is_utf8_and_a_file_any_bytes() -> None:
+    assert decode(_body(_part(FIELD + b"; filename=b", b"\xff")), MEDIA, LIMITS).parsed
+    with pytest.raises(Malformed):
+        decode(_body(_part(content=b"\xff")), MEDIA, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("charset", "part"),
+    [
+        ("iso-8859-1", _part()),
+        ("", _part(FIELD + b"\r\nContent-Type: text/plain; charset=iso-8859-1")),
+        ("", _part(FIELD.replace(b'"a"', b"_charset_"), b"iso-8859-1")),
+    ],
+)
+def test_another_charset_is_undecodable_wherever_it_is_declared(charset: str, part: bytes) -> None:
+    media = MediaType(MEDIA.name, {"boundary": "x", "charset": charset})
+    with pytest.raises(Undecodable):
+        decode(_body(part), media, LIMITS)
+
+
+def test_the_charset_of_a_file_is_its_own() -> None:
+    part = _part(FIELD + b"; filename=b\r\nContent-Type: text/plain; charset=iso-8859-1", b"\xe9")
+    assert decode(_body(part), MEDIA, LIMITS).parsed
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"boundary": ""},
+        {"boundary": "x "},
+        {"boundary": "x y"},
+        {"boundary": "x;y"},
+        {"boundary": "é"},
+        {"boundary": "x" * 71},
+        {"boundary": "x", "boundary*": "utf-8''y"},
+        {"boundary": "x", "boundary*0": "y"},
+        {"boundary": "x", "a": "; boundary=y"},
+    ],
+)
+def test_a_boundary_that_not_every_reader_finds_is_malformed(parameters: dict[str, str]) -> None:
+    with pytest.raises(Malformed):
+        decode(_body(_part()), MediaType(MEDIA.name, parameters), LIMITS)
+
+
+@pytest.mark.parametrize("boundary", ["x" * 70, "----", "'()+_,./:=?-x", "==1=="])
+def test_every_boundary_of_the_standard_but_one_with_spaces_is_taken(boundary: str) -> None:
+    data = _body(_part()).replace(b"--x", b"--" + boundary.encode())
+    media = MediaType(MEDIA.name, {"boundary": boundary, "charset": "utf-8"})
+    assert decode(data, media, LIMITS) == Decoded(parsed=b'{"a":["1"]}')
+
+
+def test_as_many_parts_as_the_limit_are_read_and_one_more_is_malformed() -> None:
+    assert decode(_body(*[_part()] * 3), MEDIA, LIMITS) == Decoded(parsed=b'{"a":["1","1","1"]}')
+    with pytest.raises(Malformed):
+        decode(_body(*[_part()] * 4), MEDIA, LIMITS)
+
+
+def test_a_json_object_or_array_is_no_multipart() -> None:
+    with pytest.raises(TypeMismatch):
+        decode(b'{"a":1}', MEDIA, LIMITS)
+
+
+# ---------------------------------------------------------------- other readers
+
+_Fields = dict[str, list[object]]
+
+
+def _read_by_starlette(data: bytes) -> _Fields:
+    async def stream() -> AsyncIterator[bytes]:
+        yield data
+
+    async def read() -> _Fields:
+        headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+        fields: _Fields = {}
+        form = await MultiPartParser(headers, stream()).parse()
+        for name, value in form.multi_items():
+            shown = (value.filename, await value.read()) if isinstance(value, UploadFile) else value
+            fields.setdefault(name, []).append(shown)
+        await form.close()
+        return fields
+
+    return asyncio.run(read())
+
+
+def _read_by_werkzeug(data: bytes) -> _Fields:
+    environ = {
+        "wsgi.input": io.BytesIO(data),
+        "CONTENT_LENGTH": str(len(data)),
+        "CONTENT_TYPE": "multipart/form-data; boundary=x",
+    }
+    _, form, files = parse_form_data(environ, silent=False)
+    fields: _Fields = {name: list(values) for name, values in form.lists()}
+    for name, file in files.items(multi=True):
+        fields.setdefault(name, []).append((file.filename, file.read()))
+        file.close()
+    return fields
+
+
+def _with_digests(fields: _Fields) -> _Fields:
+    def shown(value: object) -> object:
+        match value:
+            case (filename, content):
+                return [filename, sha256(content).hexdigest()]
+            case _:
+                return value
+
+    return {name: [shown(value) for value in values] for name, values in fields.items()}
+
+
+def _ours(data: bytes) -> _Fields:
+    def shown(value: object) -> object:
+        return [value["filename"], value["sha256"]] if isinstance(value, dict) else value
+
+    parsed = decode(data, MEDIA, Limits()).parsed
+    assert parsed is not None
+    return {name: [shown(value) for value in values] for name, values in orjson.loads(parsed).items()}
+
+
+def _sorted(fields: _Fields) -> _Fields:
+    """Fields before files: Werkzeug tells them apart."""
+    return {name: sorted(values, key=lambda value: isinstance(value, list)) for name, values in fields.items()}
+
+
+_NAMES = st.text("ab;,= é[]'./?&%+", min_size=1, max_size=6)
+_CONTENTS = st.text("a\r\n-x: é", max_size=12).map(str.encode) | st.binary(max_size=12)
+_PARTS = st.tuples(_NAMES, st.none() | _NAMES, _CONTENTS)
+
+
+@given(st.lists(_PARTS, max_size=4))
+@example([("a", None, b"\r\n"), ("a", "b", b"\r\n--\r\n"), ("a", None, b"")])
+def test_a_form_that_we_read_is_read_alike_by_starlette_and_by_werkzeug(
+    parts: list[tuple[str, str | None, bytes]],
+) -> None:
+    written = []
+    for name, filename, content in parts:
+        header = f'Content-Disposition: form-data; name="{name}"'
+        header += "" if filename is None else f'; filename="{filename}"'
+        written.append(_part(header.encode(), content))
+    data = _body(*written)
+    try:
+        ours = _ours(data)
+    except Malformed:
+        return
+    assert ours == _with_digests(_read_by_starlette(data))
+    assert _sorted(ours) == _sorted(_with_digests(_read_by_werkzeug(data)))
+
+
+_TOKENS = [
+    b"--x",
+    b"--",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    FIELD,
+    b"; filename=b",
+    b"Content-Type: a/b",
+    b"1",
+    b"\r\n\r\n",
+    b"--x\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(_TOKENS), max_size=8).map(b"".join))
+def test_a_soup_of_tokens_is_refused_or_read_alike_by_starlette(soup: bytes) -> None:
+    for data in (soup, b"--x\r\n" + FIELD + b"\r\n\r\n" + soup + b"\r\n--x--"):
+        try:
+            ours = _ours(data)
+        except Malformed:
+            continue
+        assert ours == _with_digests(_read_by_starlette(data))

@@ -46,7 +46,7 @@ class HeaderMap:
         """The names with a value that is not UTF-8, and so was read as Latin-1."""
         if b"".join([value for _, value in self.pairs]).isascii():
             return set()
-        return {name for name, value in self.pairs if not _is_utf8(value)}
+        return {name for name, value in self.pairs if not is_utf8(value)}
 
 
 NO_HEADERS = HeaderMap()
@@ -60,7 +60,8 @@ def header_text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _is_utf8(value: bytes) -> bool:
+def is_utf8(value: bytes) -> bool:
+    """Whether the bytes are UTF-8: no overlong form, no surrogate."""
     try:
         value.decode()
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from extproc.core.events import Headers
 from extproc.core.half import Half, attribute, principal_of, status_of
 from extproc.core.inspection import VISIBLE, Inspection, State
 from extproc.core.point import Point
-from extproc.core.request_line import parsed_path, parsed_query
+from extproc.core.request_line import parsed_path, parsed_query, path_flags, query_flags
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _VERSION = {"encoding": "protojson", "ext_proc": "v3"}
@@ -28,6 +28,7 @@ class ShownRequest:
     attributes: Mapping[str, object]
     path: list[str]
     query: dict[str, list[str]]
+    flags: Mapping[str, list[str]]
 
 
 def show_request(head: Headers) -> ShownRequest:
@@ -46,7 +47,9 @@ def show_request(head: Headers) -> ShownRequest:
         "destination": _peer(head, "destination.address"),
         "metadataContext": {"filterMetadata": head.metadata},
     }
-    return ShownRequest(http, attributes, parsed_path(path), parsed_query(path))
+    query = parsed_query(path)
+    flags = {"path_flags": path_flags(path), "query_flags": query_flags(path, query)}
+    return ShownRequest(http, attributes, parsed_path(path), query, flags)
 
 
 def document(
@@ -63,7 +66,7 @@ def document(
         },
         **shown.attributes,
     }
-    inspection: dict[str, object] = {"request": _inspection(request)}
+    inspection: dict[str, object] = {"request": {**_inspection(request), **shown.flags}}
     whole: dict[str, object] = {
         "version": _VERSION,
         "phase": point.value,

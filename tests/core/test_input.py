@@ -114,6 +114,8 @@ REQUEST_DOCUMENT: dict[str, JSON] = {
             "decoded_bytes": 9,
             "sniffed": False,
             "non_utf8_headers": ["x-odd", "x-tag"],
+            "path_flags": ["encoded_slash"],
+            "query_flags": ["bad_escape", "repeated_name"],
         }
     },
     "parsed_body": {"a": 1.0},

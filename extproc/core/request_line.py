@@ -54,8 +54,8 @@ _RAW_PATH: _Patterns = (
     (Flag.NOT_ORIGIN_FORM, re.compile(r"\A(?!/)")),
     (Flag.BACKSLASH, re.compile(r"\\")),
     (Flag.ENCODED_SLASH, re.compile(r"%(?:2[Ff]|5[Cc])")),
-    (Flag.PATH_PARAMETER, re.compile(r";")),
-    (Flag.ENCODED_DELIMITER, re.compile(r"%(?:3[BbFf]|23)")),
+    (Flag.PATH_PARAMETER, re.compile(r";|%3[Bb]")),
+    (Flag.ENCODED_DELIMITER, re.compile(r"%(?:3[Ff]|23)")),
     _BAD_ESCAPE,
     _NOT_ASCII,
 )

@@ -9,7 +9,12 @@ with_body(body) := {
 	"parsed_path": ["orders"],
 	"parsed_query": {},
 	"parsed_body": body,
-	"inspection": {"request": {"state": "complete", "media_type": "application/json"}},
+	"inspection": {"request": {
+		"state": "complete",
+		"media_type": "application/json",
+		"path_flags": [],
+		"query_flags": [],
+	}},
 }
 
 codes(exchange) := {finding.code | some finding in findings} if {

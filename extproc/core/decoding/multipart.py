@@ -67,7 +67,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """
     if not media.is_utf8:
         raise Undecodable("a form in a charset other than UTF-8")
-    if json.is_container(data):
+    if json.is_container(data, limits):
         raise TypeMismatch("JSON under another declared type")
     parts: dict[str, list[object]] = {}
     for part in _parts(data, _delimiter(media), limits.parts):

@@ -74,7 +74,7 @@ def is_container(data: bytes, limits: Limits) -> bool:
 def _container(data: bytes, limits: Limits) -> object:
     if _CONTAINER.match(data) is None:
         return None
-    _bound(data, limits)
+    bound(data, limits)
     try:
         return _tree(data, limits)
     except Malformed:
@@ -82,7 +82,7 @@ def _container(data: bytes, limits: Limits) -> object:
 
 
 def _tree(data: bytes, limits: Limits) -> object:
-    _bound(data, limits)
+    bound(data, limits)
     try:
         tree: object = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -90,7 +90,7 @@ def _tree(data: bytes, limits: Limits) -> object:
     return tree
 
 
-def _bound(data: bytes, limits: Limits) -> None:
+def bound(data: bytes, limits: Limits) -> None:
     """Refuse what would be a tree of very many values: each costs some 100 ns to build, and 100 bytes.
 
     What stands inside of strings counts too, so that one look is enough.

@@ -115,3 +115,11 @@ def test_no_line_ends_inside_of_a_value_are_joined(values: list[JSON], cuts: lis
         parsed = decode("\n".join(lines).encode(), MEDIA, Limits()).parsed
         assert parsed is not None
         assert orjson.loads(parsed) == expected
+
+
+@pytest.mark.parametrize("line", [b"1\n", b"[1]\n", b'{"a":1,"b":2}\n'])
+def test_very_many_values_are_not_built(line: bytes) -> None:
+    few = Limits(values=100)
+    assert decode(line * 30, MEDIA, few).parsed
+    with pytest.raises(Malformed, match="too many values"):
+        decode(line * 101, MEDIA, few)

@@ -23,8 +23,8 @@ from extproc.core.headers import is_utf8
 class Flag(StrEnum):
     """One way in which another reader may take a path or a query differently.
 
-    NOT_ORIGIN_FORM (RFC 9112 section 3.2.1) to ENCODED_DELIMITER are of the path alone, SEMICOLON and REPEATED_NAME of
-    the query alone.
+    NOT_ORIGIN_FORM (RFC 9112 section 3.2.1) to ENCODED_DELIMITER are of the path alone, FRAGMENT to NOT_ASCII of both,
+    SEMICOLON and REPEATED_NAME of the query alone.
     """
 
     NOT_ORIGIN_FORM = "not_origin_form"
@@ -34,6 +34,7 @@ class Flag(StrEnum):
     ENCODED_SLASH = "encoded_slash"
     PATH_PARAMETER = "path_parameter"
     ENCODED_DELIMITER = "encoded_delimiter"
+    FRAGMENT = "fragment"
     BAD_ESCAPE = "bad_escape"
     DOUBLE_ENCODING = "double_encoding"
     CONTROL_CHARACTER = "control_character"
@@ -45,6 +46,7 @@ class Flag(StrEnum):
 
 _Patterns = Sequence[tuple[Flag, re.Pattern[str]]]
 
+_FRAGMENT = (Flag.FRAGMENT, re.compile(r"#"))
 _BAD_ESCAPE = (Flag.BAD_ESCAPE, re.compile(r"%(?![0-9A-Fa-f]{2})"))
 _NOT_ASCII = (Flag.NOT_ASCII, re.compile(r"[^\x00-\x7f]"))
 _DOUBLE_ENCODING = (Flag.DOUBLE_ENCODING, re.compile(r"%[0-9A-Fa-f]{2}"))
@@ -56,6 +58,7 @@ _RAW_PATH: _Patterns = (
     (Flag.ENCODED_SLASH, re.compile(r"%(?:2[Ff]|5[Cc])")),
     (Flag.PATH_PARAMETER, re.compile(r";|%3[Bb]")),
     (Flag.ENCODED_DELIMITER, re.compile(r"%(?:3[Ff]|23)")),
+    _FRAGMENT,
     _BAD_ESCAPE,
     _NOT_ASCII,
 )
@@ -66,7 +69,7 @@ _DECODED_PATH: _Patterns = (
     _DOUBLE_ENCODING,
     (Flag.CONTROL_CHARACTER, re.compile(r"[\x00-\x1f\x7f-\x9f]")),
 )
-_RAW_QUERY: _Patterns = ((Flag.SEMICOLON, re.compile(r";")), _BAD_ESCAPE, _NOT_ASCII)
+_RAW_QUERY: _Patterns = ((Flag.SEMICOLON, re.compile(r";")), _FRAGMENT, _BAD_ESCAPE, _NOT_ASCII)
 # A form's text area has tabs and line breaks.
 _DECODED_QUERY: _Patterns = (
     _DOUBLE_ENCODING,

@@ -9,7 +9,7 @@ flagged(path_flags, query_flags) := object.union(
 test_every_ambiguity_of_a_path_is_denied if {
 	every flag in [
 		"backslash", "bad_escape", "control_character", "dot_segment", "double_encoding", "empty_segment",
-		"encoded_slash", "not_ascii", "not_origin_form", "not_utf8", "path_parameter", "flag_of_a_later_version",
+		"encoded_slash", "fragment", "not_ascii", "not_origin_form", "not_utf8", "path_parameter", "flag_of_a_later_version",
 	] {
 		{"ambiguous_path"} == codes(flagged(["encoded_delimiter", flag], []))
 	}
@@ -17,7 +17,7 @@ test_every_ambiguity_of_a_path_is_denied if {
 
 test_every_ambiguity_of_a_query_is_denied if {
 	every flag in [
-		"bad_escape", "control_character", "not_ascii", "not_utf8", "semicolon", "flag_of_a_later_version",
+		"bad_escape", "control_character", "fragment", "not_ascii", "not_utf8", "semicolon", "flag_of_a_later_version",
 	] {
 		{"ambiguous_query"} == codes(flagged([], ["repeated_name", flag]))
 	}

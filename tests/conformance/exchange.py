@@ -30,9 +30,17 @@ def _body(value: object) -> bytes | None:
             return str(value).encode()
 
 
+def _raw(lines: list[str]) -> bytes:
+    """The lines of a head, each ended as HTTP/1.1 ends it, and last the body, which ends as it says."""
+    return "\r\n".join(lines).encode("latin-1")
+
+
 @dataclass(frozen=True)
 class Message:
-    """A request or a response as one side writes it; `framing` is length, chunked or none."""
+    """A request or a response as one side writes it; `framing` is length, chunked or none.
+
+    `raw` is written in place of all the rest, byte by byte; with `half_close` nothing follows it.
+    """
 
     headers: Pairs = ()
     body: bytes | None = None
@@ -41,6 +49,8 @@ class Message:
     method: str = "GET"
     target: str = "/"
     status: int = 200
+    raw: bytes | None = None
+    half_close: bool = False
 
     @classmethod
     def read(cls, given: dict) -> "Message":
@@ -48,7 +58,8 @@ class Message:
         body, headers = _body(known.pop("body", None)), _pairs(known.pop("headers", ()))
         trailers = _pairs(known.pop("trailers", ()))
         framing = known.pop("framing", "chunked" if trailers else "length")
-        return cls(body=body, headers=headers, trailers=trailers, framing=framing, **known)
+        raw = _raw(known.pop("raw")) if "raw" in known else None
+        return cls(body=body, headers=headers, trailers=trailers, framing=framing, raw=raw, **known)
 
 
 @dataclass(frozen=True)

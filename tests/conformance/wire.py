@@ -51,6 +51,15 @@ class _Side:
             await self.write(h11.Data(data=message.body))
         await self.write(h11.EndOfMessage(headers=_encode(message.trailers)))
 
+    async def write_raw(self, request: Message) -> None:
+        """The row's own bytes; h11 is told of a harmless request, so that it can read the answer."""
+        self.connection.send(h11.Request(method=request.method, target="/", headers=[("host", "gateway.test")]))
+        self.connection.send(h11.EndOfMessage())
+        self.writer.write(request.raw or b"")
+        if request.half_close:
+            self.writer.write_eof()
+        await self.writer.drain()
+
     async def read_rest(self) -> tuple[bytes, Pairs]:
         body = b""
         while True:
@@ -70,8 +79,11 @@ async def send(address: str, request: Message) -> Message:
     side = _Side(h11.CLIENT, reader, writer)
     headers = (("host", "gateway.test"), *framed(request))
     try:
-        await side.write(h11.Request(method=request.method, target=request.target, headers=_encode(headers)))
-        writing = asyncio.create_task(_quietly(side.write_rest(request)))
+        if request.raw is None:
+            await side.write(h11.Request(method=request.method, target=request.target, headers=_encode(headers)))
+            writing = asyncio.create_task(_quietly(side.write_rest(request)))
+        else:
+            writing = asyncio.create_task(_quietly(side.write_raw(request)))
         try:
             head = await side.event()
             while isinstance(head, h11.InformationalResponse) and head.status_code != 101:
@@ -84,6 +96,8 @@ async def send(address: str, request: Message) -> Message:
         finally:
             writing.cancel()
         return Message(status=head.status_code, headers=_decode(head.headers), body=body, trailers=trailers)
+    except (OSError, h11.RemoteProtocolError):
+        return Message(status=0)
     finally:
         writer.close()
 
@@ -135,6 +149,9 @@ class Upstream:
 
     async def _reply(self, side: _Side, head: h11.Request) -> None:
         answer = self.answer
+        if answer.raw is not None:
+            side.writer.write(answer.raw)
+            return
         await side.write(h11.Response(status_code=answer.status, headers=_encode(framed(answer))))
         if head.method == b"HEAD":
             await side.write(h11.EndOfMessage())

@@ -30,6 +30,7 @@ class Limits:
     decoded_ratio: int = 200
     depth: int = 64
     fields: int = 10_000
+    nodes: int = 50_000
     parts: int = 1_000  # as Werkzeug and Starlette bound them by default
     values: int = 600_000
 

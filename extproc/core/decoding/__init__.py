@@ -1,6 +1,6 @@
 """Bodies into what a policy reads: one table from media type to parser, one module per format."""
 
-from extproc.core.decoding import form, grpc, json, multipart, ndjson, text
+from extproc.core.decoding import form, grpc, json, multipart, ndjson, text, xml
 from extproc.core.decoding.decoded import Decoded, Parser
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
@@ -17,9 +17,11 @@ _PARSERS: dict[str, Parser] = {
     "application/x-jsonlines": ndjson.parse,
     "application/x-ndjson": ndjson.parse,
     "application/x-www-form-urlencoded": form.parse,
+    "application/xml": xml.parse,
     "multipart/form-data": multipart.parse,
     "text/json": json.parse,  # WHATWG MIME Sniffing, section 4.6: a JSON MIME type
     "text/plain": text.plain,
+    "text/xml": xml.parse,
 }
 _FAMILIES: dict[str, Parser | None] = {
     "application/grpc+": grpc.parse,  # the suffix says what is in the frames
@@ -28,6 +30,7 @@ _FAMILIES: dict[str, Parser | None] = {
 """Types that begin so, before anything is read from their ends."""
 _SUFFIXES: dict[str, Parser] = {
     "+json": json.parse,  # RFC 6839 section 3.1
+    "+xml": xml.parse,  # RFC 7303 section 8
 }
 
 

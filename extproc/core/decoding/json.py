@@ -18,6 +18,7 @@ from itertools import accumulate
 
 import orjson
 
+from extproc.core.decoding import jsonrpc
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
@@ -39,8 +40,9 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """The very bytes, once they are known to read in one way.  Raises Malformed, and Undecodable for other charsets."""
     if not media.is_utf8:
         raise Undecodable("JSON in a charset other than UTF-8")
-    check(data, _tree(data, limits), limits)
-    return Decoded(parsed=data)
+    tree = _tree(data, limits)
+    check(data, tree, limits)
+    return Decoded(parsed=data, lifted=jsonrpc.lift(data, tree, limits))
 
 
 def read(data: bytes, limits: Limits) -> object:
@@ -60,7 +62,7 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
     if tree is None:
         return None
     check(data, tree, limits)
-    return Decoded(parsed=data, sniffed=True)
+    return Decoded(parsed=data, sniffed=True, lifted=jsonrpc.lift(data, tree, limits))
 
 
 def is_container(data: bytes, limits: Limits) -> bool:

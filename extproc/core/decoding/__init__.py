@@ -8,6 +8,7 @@ from extproc.errors import TypeMismatch
 
 _PARSERS: dict[str, Parser] = {
     "": text.undeclared,
+    "application/graphql": text.graphql_document,
     "application/grpc": grpc.parse,
     "application/json": json.parse,
     "application/json-rpc": json.parse,

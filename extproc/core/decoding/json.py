@@ -18,9 +18,10 @@ from itertools import accumulate
 
 import orjson
 
-from extproc.core.decoding import jsonrpc
+from extproc.core.decoding import graphql, jsonrpc
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
+from extproc.core.inspection import Lifted
 from extproc.core.rules import Limits
 from extproc.errors import Malformed, Undecodable
 
@@ -42,7 +43,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise Undecodable("JSON in a charset other than UTF-8")
     tree = _tree(data, limits)
     check(data, tree, limits)
-    return Decoded(parsed=data, lifted=jsonrpc.lift(data, tree, limits))
+    return Decoded(parsed=data, lifted=_lifted(data, tree, limits))
 
 
 def read(data: bytes, limits: Limits) -> object:
@@ -62,7 +63,11 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
     if tree is None:
         return None
     check(data, tree, limits)
-    return Decoded(parsed=data, sniffed=True, lifted=jsonrpc.lift(data, tree, limits))
+    return Decoded(parsed=data, sniffed=True, lifted=_lifted(data, tree, limits))
+
+
+def _lifted(data: bytes, tree: object, limits: Limits) -> Lifted:
+    return jsonrpc.lift(data, tree, limits) + graphql.lift(data, tree)
 
 
 def is_container(data: bytes, limits: Limits) -> bool:

@@ -4,12 +4,12 @@ A body is taken for JSON-RPC where an object, or one in a list, has the member `
 is hidden and nothing refused for its form: a message that servers may take differently is shown with its `problem`.
 """
 
-import json
 from collections.abc import Iterator
 from typing import TypeAlias, TypeGuard
 
 import orjson
 
+from extproc.core.decoding import members
 from extproc.core.inspection import Lifted
 from extproc.core.rules import Limits
 from extproc.errors import Malformed
@@ -36,7 +36,9 @@ def lift(data: bytes, tree: object, limits: Limits) -> Lifted:
         return ()
     elif len(tree) > limits.parts:
         raise Malformed("too many messages in one batch")
-    return ((_MARK, orjson.dumps([*_messages(_exact(data))])),)
+    exact = members.exact(data)
+    messages = exact if isinstance(exact, list) else [exact]
+    return ((_MARK, orjson.dumps([*_messages(messages)])),)
 
 
 def _is_batch(data: bytes, messages: list[object]) -> bool:
@@ -44,12 +46,6 @@ def _is_batch(data: bytes, messages: list[object]) -> bool:
     return (_MARK.encode() in data or b"\\u" in data) and any(
         isinstance(message, dict) and _MARK in message for message in messages
     )
-
-
-def _exact(data: bytes) -> list[object]:
-    """The messages once more, each number as its own digits."""
-    tree: object = json.loads(data, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
-    return tree if isinstance(tree, list) else [tree]
 
 
 def _messages(batch: list[object]) -> Iterator[_Object]:
@@ -73,7 +69,7 @@ def _messages(batch: list[object]) -> Iterator[_Object]:
 
 def _problem(message: _Object) -> str | None:
     """The first thing that is wrong with a message, in one word."""
-    if _is_doubtful(message, _MEMBERS):
+    if members.in_other_letters(message, _MEMBERS):
         return "member_case"
     if message.get(_MARK) != "2.0":
         return "version"
@@ -99,7 +95,7 @@ def _problem_of_response(message: _Object) -> str | None:
 
 
 def _problem_of_call(call: object) -> str | None:
-    if not _is_object(call) or not isinstance(call.get("name"), str) or _is_doubtful(call, _ARGUMENTS):
+    if not _is_object(call) or not isinstance(call.get("name"), str) or members.in_other_letters(call, _ARGUMENTS):
         return "tool"
     return None if isinstance(call.get("arguments", {}), dict) else "tool"
 
@@ -109,11 +105,6 @@ def _tool(call: object) -> _Object:
     if not _is_object(call):
         return {}
     return {shown: call[name] for shown, name in (("tool", "name"), ("arguments", "arguments")) if name in call}
-
-
-def _is_doubtful(message: _Object, members: frozenset[str]) -> bool:
-    """Whether a name is a known one in other letters: Go's reader takes `METHOD` for `method`, the last one wins."""
-    return any(name not in members and name.casefold() in members for name in message)
 
 
 def _is_object(value: object) -> TypeGuard[_Object]:

@@ -6,8 +6,9 @@ bytes that we decode in the same way; what they read differently is undecodable.
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from dataclasses import replace
 
-from extproc.core.decoding import json
+from extproc.core.decoding import graphql, json
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
@@ -52,6 +53,12 @@ def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     if json.is_container(text.removeprefix("\ufeff").encode(), limits):
         raise TypeMismatch("JSON under another declared type")
     return Decoded(text=text)
+
+
+def graphql_document(data: bytes, media: MediaType, limits: Limits) -> Decoded:
+    """`application/graphql`: a text, and what is lifted from it.  Raises as `other`, and Malformed."""
+    decoded = other(data, media, limits)
+    return replace(decoded, lifted=graphql.lift_document(decoded.text or ""))
 
 
 def undeclared(data: bytes, _media: MediaType, limits: Limits) -> Decoded:

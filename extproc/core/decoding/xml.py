@@ -32,7 +32,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """
     if not media.is_utf8 or data.startswith(_UTF16):
         raise Undecodable("XML in a charset other than UTF-8")
-    if json.is_container(data):
+    if json.is_container(data, limits):
         raise TypeMismatch("JSON under another declared type")
     try:
         data.decode()

@@ -6,6 +6,7 @@ schema, and directives such as `@skip` are not applied: `root_fields` may name m
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 import orjson
 from graphql import (
@@ -21,7 +22,6 @@ from graphql import (
 )
 
 from extproc.core.decoding import members
-from extproc.core.inspection import Lifted
 from extproc.errors import Malformed
 
 _MEMBERS = frozenset({"query", "operationName", "variables"})
@@ -31,51 +31,47 @@ _MOST_TOKENS = 2_000  # some 8 ms
 _BEGINNING = re.compile(r'(?:[\ufeff\s,]|#[^\n\r]*+)*+(?:[{"]|(?:query|mutation|subscription|fragment)\b)')
 
 
-class _Problem(Exception):
-    """Why there is no one operation to show, in one word."""
+def is_spoken(tree: object) -> bool:
+    """Whether a JSON value is an object whose `query` is a text that begins as a document does."""
+    match tree:
+        case {"query": str(query)}:
+            return _BEGINNING.match(query) is not None
+        case _:
+            return False
 
 
-def lift_document(text: str) -> Lifted:
-    """`graphql` of a document that stands alone (`application/graphql`).  Raises Malformed where it cannot be read."""
-    try:
-        document = _read(text)
-    except _Problem:
-        raise Malformed("no GraphQL document, or one beyond our bounds") from None
-    return _lifted(_shown(document, None))
+def lift(data: bytes) -> bytes:
+    """A JSON object of `operation` (query, mutation or subscription), `name`, `root_fields` and `variables`.
 
-
-def lift(data: bytes, tree: object) -> Lifted:
-    """`graphql` of a JSON object whose `query` is a text that begins as a document does; nothing for other JSON.
-
-    An object of `operation` (query, mutation or subscription), `name` where it has one, `root_fields` without aliases,
-    in order, fragments followed, and `variables` where they were sent.  Where a document cannot be read or names no one
-    operation, `problem` says so instead; nothing is refused.
+    `name` is there where the operation has one, `variables` where they were sent; root fields stand in order, without
+    aliases, fragments followed.  Where a document cannot be read or names no one operation, `problem` says so instead.
     """
-    if not isinstance(tree, dict) or not isinstance(query := tree.get("query"), str) or not _BEGINNING.match(query):
-        return ()
-    shown = _request(tree, query)
-    if "variables" in tree:
-        shown["variables"] = members.exact_object(data)["variables"]
-    return _lifted(shown)
+    body = cast("dict[str, object]", members.exact(data))  # `is_spoken` has seen to it
+    shown = _request(body)
+    if "variables" in body:
+        shown["variables"] = body["variables"]
+    return orjson.dumps(shown)
 
 
-def _lifted(shown: dict[str, object]) -> Lifted:
-    return (("graphql", orjson.dumps(shown)),)
+def lift_document(text: str) -> bytes:
+    """The same of a document that stands alone (`application/graphql`).  Raises Malformed where it cannot be read."""
+    document = _read(text)
+    if document is None:
+        raise Malformed("no GraphQL document, or one beyond our bounds")
+    return orjson.dumps(_shown(document, None))
 
 
-def _request(tree: dict[str, object], query: str) -> dict[str, object]:
-    if members.in_other_letters(tree, _MEMBERS):
+def _request(body: dict[str, object]) -> dict[str, object]:
+    name = body.get("operationName")
+    if members.in_other_letters(body, _MEMBERS):
         return {"problem": "member_case"}
-    name = tree.get("operationName")
     if not isinstance(name, str | None):
         return {"problem": "operation"}
-    try:
-        return _shown(_read(query), name or None)
-    except _Problem:
-        return {"problem": "document"}
+    document = _read(str(body["query"]))
+    return {"problem": "document"} if document is None else _shown(document, name or None)
 
 
-def _read(text: str) -> DocumentNode:
+def _read(text: str) -> DocumentNode | None:
     try:
         return parse(
             text,
@@ -86,7 +82,7 @@ def _read(text: str) -> DocumentNode:
             max_source_length=_LONGEST,
         )
     except GraphQLSyntaxError:
-        raise _Problem from None
+        return None
 
 
 def _shown(document: DocumentNode, name: str | None) -> dict[str, object]:

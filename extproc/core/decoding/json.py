@@ -14,7 +14,9 @@ look that takes strings for what they are not can only suspect too much.
 
 import re
 from array import array
+from collections.abc import Callable
 from itertools import accumulate
+from typing import TypeAlias
 
 import orjson
 
@@ -24,6 +26,8 @@ from extproc.core.decoding.media_type import MediaType
 from extproc.core.inspection import Lifted
 from extproc.core.rules import Limits
 from extproc.errors import Malformed, Undecodable
+
+Lifter: TypeAlias = Callable[[bytes], bytes]
 
 _CONTAINER = re.compile(rb"[ \t\n\r]*+[{\[]")
 _DEEPEST = 250  # orjson writes 254 levels
@@ -43,7 +47,9 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise Undecodable("JSON in a charset other than UTF-8")
     tree = _tree(data, limits)
     check(data, tree, limits)
-    return Decoded(parsed=data, lifted=_lifted(data, tree, limits))
+    lifters = _lifters(data, tree, limits)
+    del tree
+    return Decoded(parsed=data, lifted=_lifted(data, lifters))
 
 
 def read(data: bytes, limits: Limits) -> object:
@@ -63,11 +69,23 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
     if tree is None:
         return None
     check(data, tree, limits)
-    return Decoded(parsed=data, sniffed=True, lifted=_lifted(data, tree, limits))
+    lifters = _lifters(data, tree, limits)
+    del tree
+    return Decoded(parsed=data, sniffed=True, lifted=_lifted(data, lifters))
 
 
-def _lifted(data: bytes, tree: object, limits: Limits) -> Lifted:
-    return jsonrpc.lift(data, tree, limits) + graphql.lift(data, tree)
+def _lifters(data: bytes, tree: object, limits: Limits) -> dict[str, Lifter]:
+    """The protocols that a body speaks, by a look.  What they lift needs another tree: let go of this one first."""
+    lifters: dict[str, Lifter] = {}
+    if jsonrpc.is_spoken(data, tree, limits):
+        lifters["jsonrpc"] = jsonrpc.lift
+    if graphql.is_spoken(tree):
+        lifters["graphql"] = graphql.lift
+    return lifters
+
+
+def _lifted(data: bytes, lifters: dict[str, Lifter]) -> Lifted:
+    return tuple([(name, lift(data)) for name, lift in lifters.items()])
 
 
 def is_container(data: bytes, limits: Limits) -> bool:

@@ -5,40 +5,45 @@ is hidden and nothing refused for its form: a message that servers may take diff
 """
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import TypeAlias, TypeGuard
 
 import orjson
 
 from extproc.core.decoding import members
-from extproc.core.inspection import Lifted
 from extproc.core.rules import Limits
 from extproc.errors import Malformed
 
 _MARK = "jsonrpc"
 _MEMBERS = frozenset({_MARK, "id", "method", "params", "result", "error"})
 _ARGUMENTS = frozenset({"name", "arguments"})
+_ID_TYPES = frozenset({str, int, orjson.Fragment})  # not bool, which is an int to isinstance
 _SHOWN = ("id", "method", "params")
 
 _Object: TypeAlias = dict[str, object]
 
 
-def lift(data: bytes, tree: object, limits: Limits) -> Lifted:
-    """`jsonrpc`, a list with an object for each message of the text that `tree` was read from; nothing for other JSON.
+def is_spoken(data: bytes, tree: object, limits: Limits) -> bool:
+    """Whether a JSON text, and what was read from it, has a message.
 
-    Each has `id`, `method` and `params` where the message has them; for `tools/call` (Model Context Protocol) `tool`
-    and `arguments` too; and `problem` where it breaks the protocol.  Raises Malformed for a batch of more than
-    `Limits.parts` messages.
+    Raises Malformed for a batch of more than `Limits.parts` messages.
     """
-    if isinstance(tree, dict):
-        if _MARK not in tree:
-            return ()
-    elif not (isinstance(tree, list) and _is_batch(data, tree)):
-        return ()
-    elif len(tree) > limits.parts:
+    if not isinstance(tree, list):
+        return isinstance(tree, dict) and _MARK in tree
+    found = _is_batch(data, tree)
+    if found and len(tree) > limits.parts:
         raise Malformed("too many messages in one batch")
-    exact = members.exact(data)
-    messages = exact if isinstance(exact, list) else [exact]
-    return ((_MARK, orjson.dumps([*_messages(messages)])),)
+    return found
+
+
+def lift(data: bytes) -> bytes:
+    """A JSON list with an object for each message.
+
+    It has `id`, `method` and `params` where the message has them; for `tools/call` (Model Context Protocol) `tool` and
+    `arguments` too; and `problem` where it breaks the protocol.
+    """
+    body = members.exact(data)
+    return orjson.dumps([*_messages(body if isinstance(body, list) else [body])])
 
 
 def _is_batch(data: bytes, messages: list[object]) -> bool:
@@ -81,17 +86,13 @@ def _problem(message: _Object) -> str | None:
 def _problem_of_request(message: _Object) -> str | None:
     if not isinstance(message["method"], str) or not message.keys().isdisjoint({"result", "error"}):
         return "method"
-    if not isinstance(message.get("id", ""), str | orjson.Fragment):
-        return "id"
-    return None
+    return "id" if type(message.get("id", "")) not in _ID_TYPES else None
 
 
 def _problem_of_response(message: _Object) -> str | None:
     if ("result" in message) is ("error" in message):
         return "method"
-    if not isinstance(message.get("id", False), str | orjson.Fragment | None):
-        return "id"
-    return None
+    return "id" if type(message.get("id", False)) not in {*_ID_TYPES, NoneType} else None
 
 
 def _problem_of_call(call: object) -> str | None:

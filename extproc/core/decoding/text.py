@@ -58,7 +58,7 @@ def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
 def graphql_document(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """`application/graphql`: a text, and what is lifted from it.  Raises as `other`, and Malformed."""
     decoded = other(data, media, limits)
-    return replace(decoded, lifted=graphql.lift_document(decoded.text or ""))
+    return replace(decoded, lifted=(("graphql", graphql.lift_document(decoded.text or "")),))
 
 
 def undeclared(data: bytes, _media: MediaType, limits: Limits) -> Decoded:

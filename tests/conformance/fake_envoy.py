@@ -112,6 +112,8 @@ class Call:
 
 def _immediate(immediate: object) -> Message:
     headers = tuple((o.header.key, o.header.raw_value.decode()) for o in immediate.headers.set_headers)
+    if immediate.HasField("grpc_status"):  # of a gRPC request
+        return Message(status=200, headers=(*headers, ("grpc-status", str(immediate.grpc_status.status))))
     return Message(status=immediate.status.code, headers=headers, body=immediate.body)
 
 

@@ -22,9 +22,9 @@ def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def heredocs() -> dict[str, str]:
+def heredocs(page: str = "write-a-policy.md") -> dict[str, str]:
     """The files that the how-to writes."""
-    (script,) = blocks("docs/how-to/write-a-policy.md", "sh")
+    (script,) = blocks(f"docs/how-to/{page}", "sh")
     return dict(re.findall(r"cat > (\S+) <<'R'\n(.*?)^R$", script, re.DOTALL | re.MULTILINE))
 
 
@@ -87,8 +87,9 @@ def opa_test(*folders: Path) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
 
 
-def test_the_how_to_s_own_tests_pass(tmp_path: Path) -> None:
-    for name, text in heredocs().items():
+@pytest.mark.parametrize("page", ["write-a-policy.md", "guard-mcp-tools.md"])
+def test_a_how_to_s_own_tests_pass(tmp_path: Path, page: str) -> None:
+    for name, text in heredocs(page).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert opa_test(tmp_path / "my-policies") == "PASS: 3/3\n"
@@ -100,3 +101,33 @@ def test_a_rule_beside_the_library_passes_its_own_tests_and_the_library_s(tmp_pa
     (tmp_path / "order_limit_test.rego").write_text(test)
     said = opa_test(ROOT / "policies", tmp_path)
     assert re.fullmatch(r"PASS: (\d+)/\1\n", said), said
+
+
+def test_the_guard_of_mcp_tools_lets_its_list_pass_and_nothing_else(tmp_path: Path) -> None:
+    policy = heredocs("guard-mcp-tools.md")["my-policies/extproc/request/decision.rego"]
+
+    def call(tool: str, **members: object) -> dict[str, object]:
+        params = {"name": tool, "arguments": {"text": "tea"}}
+        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params, **members}
+
+    ping, search = {"jsonrpc": "2.0", "id": 2, "method": "ping"}, call("search")
+    passing = [sent(body, target="/mcp") for body in (ping, search, [ping, search])]
+    bodies: list[object] = [
+        call("delete"),
+        [search, call("delete", id=3)],
+        [search, search],
+        search | {"METHOD": "ping"},
+    ]
+    bodies += [
+        call("search", params={"name": "search"}),
+        call("search", params=[]),
+        search | {"jsonrpc": "1.0"},
+        [ping, {}],
+        {},
+        [],
+    ]
+    bodies += [{**ping, "method": "tools/list2"}, json.dumps(search).replace("jsonrpc", "JSONRPC")]
+    denied = [Message(target="/mcp"), sent(ping, target="/other"), sent(ping, "application/x", target="/mcp")]
+    denied += [sent(body, target="/mcp") for body in bodies]
+    seen = statuses(tmp_path, policy, passing + denied)
+    assert seen == [200] * len(passing) + [403, 403, 415] + [403] * len(bodies)

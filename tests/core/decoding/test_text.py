@@ -129,12 +129,13 @@ def test_a_type_without_a_parser_is_opaque(name: str) -> None:
 
 
 _TYPES = ["", "application/json", "a/b+json", "application/x-www-form-urlencoded", "text/plain", "text/html", "x/y"]
+_TYPES += ["application/x-ndjson", "application/grpc", "application/xml", "application/graphql"]
 
 
 @given(
-    st.binary(max_size=40) | st.text('{}[]":,%=&\\u0129 ', max_size=20).map(str.encode),
+    st.binary(max_size=40) | st.text('{}[]":,%=&\\u0129 <>/.!\n', max_size=20).map(str.encode),
     st.sampled_from(_TYPES),
-    st.sampled_from(["", "utf-8", "iso-8859-1", "us-ascii", "?"]),
+    st.sampled_from(["", "utf-8", "iso-8859-1", "us-ascii", "utf-16", "?"]),
 )
 def test_no_bytes_of_any_type_raise_anything_but_a_body_error(data: bytes, name: str, charset: str) -> None:
     try:

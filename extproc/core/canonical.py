@@ -101,11 +101,15 @@ def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Sec
         "issued_at": stamp.issued_at,
         "phase": claims.phase.value,
         "issuer": _issuer(stamp.issuer),
-        "log": {"origin": _text(stamp.origin, MAX_ORIGIN_BYTES), "seq": _integer(stamp.seq), "prev": stamp.prev},
+        "log": {
+            "origin": _text(stamp.origin, MAX_ORIGIN_BYTES),
+            "seq": min(MAX_INTEGER, stamp.seq),
+            "prev": stamp.prev,
+        },
         "trace": _trace(claims, stamp),
         "request": _request(claims.request, hashed if repeat else (), bounds),
         "decision": _decision(claims, bounds),
-        "eval_us": _integer(claims.duration_us),
+        "eval_us": min(MAX_INTEGER, claims.duration_us),
     }
     if parent:
         document["parent_receipt"] = _text(parent, 36)  # a UUID
@@ -144,7 +148,7 @@ def _request(facts: RequestFacts, hashed: Row, bounds: _Bounds) -> Section:
         section["principal_hmac"] = _text(principal, _HEX)
         section["source_hmac"] = _text(source, _HEX)
         section["body_digest"] = _text(facts.body_digest, _HEX)
-        section["body_bytes"] = _integer(facts.body_bytes)
+        section["body_bytes"] = min(MAX_INTEGER, facts.body_bytes)
         section["inspection"] = facts.inspection.value
     return _present(section)
 
@@ -152,9 +156,9 @@ def _request(facts: RequestFacts, hashed: Row, bounds: _Bounds) -> Section:
 def _response(facts: ResponseFacts) -> Section:
     return _present(
         {
-            "status": _integer(facts.status),
+            "status": min(MAX_INTEGER, facts.status),
             "body_digest": _text(facts.body_digest, _HEX),
-            "body_bytes": _integer(facts.body_bytes),
+            "body_bytes": min(MAX_INTEGER, facts.body_bytes),
             "inspection": facts.inspection.value,
         }
     )
@@ -180,7 +184,7 @@ def _policy(facts: PolicyFacts, bounds: _Bounds) -> Section:
 def _decision(claims: Claims, bounds: _Bounds) -> Section:
     section: Section = {"verdict": claims.outcome.value, "enforcement": _ENFORCEMENT[claims.mode]}
     if claims.status is not None:
-        section["status"] = _integer(claims.status)
+        section["status"] = min(MAX_INTEGER, claims.status)
     if claims.reasons:
         _put_reasons(section, claims, bounds)
     if claims.labels:
@@ -243,10 +247,6 @@ def _size(text: str) -> int:
 
 def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _integer(number: int) -> int:
-    return min(number, MAX_INTEGER)
 
 
 def _present(section: Section) -> Section:

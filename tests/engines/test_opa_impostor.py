@@ -10,7 +10,8 @@ import pytest
 
 from extproc.core.engine import Evaluation, PolicyEngine, PolicyIdentity, Question
 from extproc.core.point import Point
-from extproc.engines.opa import ANSWER_BYTES, IN_FLIGHT, OpaEngine
+from extproc.engines.opa import OpaEngine
+from extproc.engines.opa_client import ANSWER_BYTES, IN_FLIGHT
 from extproc.errors import EngineError, EngineTimeout, ExchangeError, Overloaded, PolicyLoadError
 
 ENTRYPOINTS = {Point.REQUEST: "extproc/request/decision"}

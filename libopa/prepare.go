@@ -17,9 +17,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// withheld are the builtins that reach out of the process or into its environment. A policy that calls one of them does
-// not compile, unless the specification allows that one by name.
-var withheld = []string{"http.send", "net.lookup_ip_addr", "opa.runtime"}
+// withheld are the builtins that reach out of the process or into its environment, and those that can end it: the schema
+// builtins read files that a $ref names, and follow one that names itself until the stack is full. A policy that calls one
+// of them does not compile, unless the specification allows that one by name.
+var withheld = []string{"http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime"}
 
 // valueCache bounds what OPA keeps between evaluations (compiled patterns), which it does not by itself: a pattern may be
 // made of what a client sent.
@@ -105,6 +106,9 @@ func capabilities(allowed []string) *ast.Capabilities {
 	all.Builtins = slices.DeleteFunc(slices.Clone(all.Builtins), func(b *ast.Builtin) bool {
 		return slices.Contains(withheld, b.Name) && !slices.Contains(allowed, b.Name)
 	})
+	if !slices.Contains(allowed, "http.send") {
+		all.AllowNet = []string{} // nil allows every host; the schema builtins fetch what a $ref names
+	}
 	return all
 }
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 from extproc.config.values import (
     MAX_PORT,
     Address,
+    Builtin,
     ClientError,
     Entrypoint,
     File,
@@ -67,7 +68,7 @@ class Policy(Section):
     paths: tuple[File, ...] = ()
     data: dict[str, object] = {}
     bundle_keys: dict[str, BundleKey] = {}
-    allow_builtins: tuple[Literal["http.send", "net.lookup_ip_addr", "opa.runtime"], ...] = ()
+    allow_builtins: tuple[Builtin, ...] = ()
     memory_bytes: Whole = Field(default=1 << 30, ge=64 << 20)
     explain: bool = False
     opa: Opa = Opa()

@@ -10,6 +10,10 @@ _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})")
 _ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
 _PATTERN = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+\*?")
 MAX_PORT = 65535
+Builtin: TypeAlias = Literal[
+    "http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime"
+]
+"""What libopa withholds: builtins that reach out of the process, or that can end it."""
 
 
 def _address(text: str) -> str:

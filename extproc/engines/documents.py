@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 
 import yaml
+from typing_extensions import override
 
 from extproc.errors import PolicyLoadError
 
@@ -16,8 +17,18 @@ def parse_json(content: bytes, shown: str) -> dict[str, object]:
 
 
 def parse_yaml(content: bytes, shown: str) -> dict[str, object]:
-    """The same from YAML 1.1, with string keys.  Raises PolicyLoadError."""
-    return _parse(content, shown, yaml.safe_load)
+    """The same from YAML 1.1, with string keys and without aliases.  Raises PolicyLoadError."""
+    return _parse(content, shown, lambda text: yaml.load(text, Loader=_Plain))  # noqa: S506 - it is a SafeLoader
+
+
+class _Plain(yaml.SafeLoader):
+    """Aliases of aliases make gigabytes of a few lines."""
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias: write the value out")
+        return super().compose_node(parent, index)
 
 
 def _parse(content: bytes, shown: str, parse: Callable[[str], object]) -> dict[str, object]:

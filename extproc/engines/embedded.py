@@ -37,8 +37,8 @@ def _random_seed() -> int:
 class Options:
     """How policies are evaluated.
 
-    `allow_builtins` names those of http.send, net.lookup_ip_addr and opa.runtime that policies may call.  `explain`
-    logs, at level debug, what each policy prints and which rules applied: **it may quote bodies**, and costs time.
+    `allow_builtins` names those of the withheld builtins (extproc.config.values.Builtin) that policies may call.
+    `explain` logs, at level debug, what each policy prints and which rules applied: **it may quote bodies**, and costs time.
     `memory_bytes` is the ceiling of Go's heap in this process; it collects harder from three quarters on, and above it
     evaluations are Overloaded; None: no ceiling.  `clock_ns` and `new_seed` make the Moment of each evaluation.
     """

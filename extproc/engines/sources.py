@@ -56,7 +56,16 @@ def load(
 
     With `bundle_keys`, by key id, each path must be a bundle that one of them signed; their files are read each time.
     """
-    files = [file for path in paths for file in _files(path, bundle_keys or {})]
+    try:
+        return _load(paths, data, bundle_keys or {})
+    except (ValueError, RecursionError, MemoryError) as error:  # a hostile file must not end the watching of all others
+        raise PolicyLoadError(
+            f"policy.paths cannot be read ({type(error).__name__}): look for a file that is damaged or nests too deeply"
+        ) from error
+
+
+def _load(paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mapping[str, BundleKey]) -> PolicySet:
+    files = [file for path in paths for file in _files(path, bundle_keys)]
     modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
     if not modules:
         raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")

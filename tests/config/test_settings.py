@@ -58,9 +58,7 @@ KEYS = (
         ({"release": BundleKey(file=Path("/k.pem"), algorithm="ES256", scope="write")},),
         {"[]": "must be a mapping", "{k: {}}": "Field required", "{k: {file: f, algorithm: none}}": "'ES256', 'ES384'"},
     ),
-    Key(
-        "policy.allow_builtins", (), (("http.send",), ()), {"[http.sent]": "must be 'http.send', 'net.lookup_ip_addr'"}
-    ),
+    Key("policy.allow_builtins", (), (("http.send",), ()), {"[http.sent]": "must be 'http.send', 'json.match_schema'"}),
     Key("policy.memory_bytes", 1 << 30, (64 << 20, 1 << 40), {"67108863": "must be greater than or equal to 67108864"}),
     Key("policy.explain", default=False, good=(True,), bad={"2": "must be a valid boolean"}),
     Key("policy.opa.url", "http://127.0.0.1:8181/", ("https://opa:8181/",), _URL),

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
+
+from extproc.config.values import Builtin
 
 _LIBOPA = Path(__file__).parents[2] / "libopa"
 _GO = _LIBOPA.parent / ".tools" / "go"
@@ -57,7 +59,7 @@ class Case:
                 "modules": modules if whole else modules | {"query.rego": self._rule()},
                 "data": self.fields.get("data") or {},
                 "entrypoints": ["" if whole else "libopa_conformance/result"],
-                "allow_builtins": ["http.send", "net.lookup_ip_addr", "opa.runtime"],
+                "allow_builtins": list(get_args(Builtin)),
                 "strict_builtin_errors": self.fields.get("strict_error", False),
                 "explain": True,
             }

@@ -1,0 +1,45 @@
+"""Files that are no policy set are refused in one sentence, whatever is in them."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from extproc.engines.sources import load
+from extproc.errors import PolicyLoadError
+
+REGO = b"package extproc.request\n\ndecision := true\n"
+ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
+
+
+def bundle(folder: Path, *files: tuple[str, bytes], pax: dict[str, str] | None = None) -> Path:
+    """A bundle of a policy and these files; `pax` are extended headers of each."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in (("policy.rego", REGO), *files):
+            member = tarfile.TarInfo(name)
+            member.size, member.pax_headers = len(content), pax or {}
+            archive.addfile(member, io.BytesIO(content))
+    path = folder / "bundle.tar.gz"
+    path.write_bytes(gzip.compress(out.getvalue()))
+    return path
+
+
+@pytest.mark.parametrize("pax", [{"GNU.sparse.map": "a,b"}, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}])
+def test_a_sparse_file_that_is_none_is_refused(tmp_path: Path, pax: dict[str, str]) -> None:
+    with pytest.raises(PolicyLoadError):
+        load([bundle(tmp_path, ("data.json", b"{}"), pax=pax)], {})
+
+
+def test_names_that_nest_too_deeply_are_refused(tmp_path: Path) -> None:
+    deep = "a/" * 3_000
+    files = [(f"{deep}{name}/data.json", b'{"x": 1}') for name in "bc"]
+    with pytest.raises(PolicyLoadError, match="nests too deeply"):
+        load([bundle(tmp_path, *files)], {})
+
+
+def test_yaml_has_no_aliases(tmp_path: Path) -> None:
+    with pytest.raises(PolicyLoadError, match="an alias"):
+        load([bundle(tmp_path, ("data.yaml", ALIASES.encode()))], {})

@@ -38,7 +38,8 @@ class Options:
     """How policies are evaluated.
 
     `allow_builtins` names those of the withheld builtins (extproc.config.values.Builtin) that policies may call.
-    `explain` logs, at level debug, what each policy prints and which rules applied: **it may quote bodies**, and costs time.
+    `explain` logs, at level debug, what each policy prints and which rules applied: **it may quote bodies**, and it
+    costs time.
     `memory_bytes` is the ceiling of Go's heap in this process; it collects harder from three quarters on, and above it
     evaluations are Overloaded; None: no ceiling.  `clock_ns` and `new_seed` make the Moment of each evaluation.
     """
@@ -111,6 +112,7 @@ class EmbeddedEngine:
         self._prepared = self._prepare(policies)
         self._threads = threads or max(THREADS, self._library.cpus)
         self._open: dict[int, _Job] = {}
+        self._withdrawn: set[int] = set()
         self._mean_ns = 0.0
         self._closed = False
         self._answered = asyncio.Event()
@@ -182,7 +184,7 @@ class EmbeddedEngine:
             raise EngineError("the engine is closed")
         if job.point not in self._index:
             raise EngineError(f"no entrypoint is configured for the {job.point.value} point")
-        waiting = len(self._open) - self._threads
+        waiting = len(self._open) - len(self._withdrawn) - self._threads
         if waiting > 0 and waiting * self._mean_ns / self._threads > timeout_ns:
             raise Overloaded(f"{waiting} decisions are waiting: the deadline cannot be met")
         handle, index = job.prepared.handle, self._index[job.point]
@@ -194,12 +196,14 @@ class EmbeddedEngine:
     def _withdraw(self, ticket: int, future: Future[Evaluation]) -> None:
         if future.cancelled() and not self._closed:
             self._queue.withdraw(ticket)
+            self._withdrawn.add(ticket)
 
     def _deliver(self) -> None:
         """On the loop, while there are answers."""
         for answer in self._queue.take():
             if answer.took_ns:
                 self._mean_ns += SMOOTHING * (answer.took_ns - self._mean_ns)
+            self._withdrawn.discard(answer.ticket)
             self._open.pop(answer.ticket).settle(answer)
         self._answered.set()
 

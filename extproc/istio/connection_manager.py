@@ -64,9 +64,9 @@ def connection_manager(gateway: Gateway) -> HttpConnectionManager:
         request_id_extension=RequestIdExtension(typed_config=Any.pack(UuidRequestIdConfig(pack_trace_reason=False))),
         # Known to Envoy, so that the decision about an upgrade is the policy's and has a receipt.
         upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
-        # RFC 3986 section 6.2.2: dot segments, backslashes, needless escapes go, so that a rule has one path to name.
+        # Dot segments, backslashes and needless escapes go (RFC 3986 section 6.2.2): a rule has one path to name.
         normalize_path=True,
-        merge_slashes=True,
+        merge_slashes=True,  # without it `/%5Chost` would be redirected to `//host`, which browsers take for a host
         # A client learns the one spelling and asks again under it; nothing of this request reaches policy or upstream.
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT,
     )

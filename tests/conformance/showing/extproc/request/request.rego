@@ -2,7 +2,12 @@
 # description: Allows, and tells the upstream what of the request line was in the input.
 package extproc.request
 
-decision := {"allowed": true, "headers": {"x-set-seen": base64.encode(json.marshal(seen))}}
+decision := {"allowed": true, "headers": {"x-set-seen": base64.encode(json.marshal(seen))}} if not trailers
+
+# Headers cannot be changed any more once trailers have come.
+decision := {"allowed": true} if trailers
+
+trailers if input.attributes.request.http.trailers
 
 seen := {
 	"target": input.attributes.request.http.path,

@@ -31,7 +31,7 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/toolchain.txt; }
 	@echo "setup: building the embedded engine (one to two minutes, once)"
 	@$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . -v 2>&1 \
-	  | tee $(VENV)/build.log | grep --line-buffered 'libopa' || true; \
+	  | tee $(VENV)/build.log | { grep --line-buffered 'libopa' || true; }; \
 	  test $${PIPESTATUS[0]} -eq 0 || { tail -n 20 $(VENV)/build.log; exit 1; }
 	@touch $@
 

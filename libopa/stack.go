@@ -12,7 +12,9 @@ import (
 // has a gigabyte, and nothing can recover from that; these readers need some 300,000 levels for it.
 const maxOpened = 10_000
 
-var errNested = errors.New("a text that may nest too deeply")
+// errNested ends the evaluation. An error of a builtin would only make it undefined, and a rule that denies by way of it
+// would not apply.
+var errNested = topdown.Halt{Err: errors.New("a text that may nest too deeply")}
 
 func init() {
 	for _, name := range []string{

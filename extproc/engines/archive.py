@@ -21,7 +21,8 @@ def read_archive(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     """
     seen: set[PurePosixPath] = set()
     try:
-        with tarfile.open(fileobj=io.BytesIO(_unpacked(path)), mode="r:") as archive:
+        content = _unpacked(path)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
                 name = PurePosixPath(member.name.lstrip("/"))
                 _check(path, member, name)
@@ -32,6 +33,7 @@ def read_archive(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                 seen.add(name)
                 file = archive.extractfile(member)
                 yield name, file.read() if file else b""
+            _check_end(path, content[archive.offset :])
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
         raise PolicyLoadError(f"{path} is not a gzipped tar archive: build it with `opa build`") from error
 
@@ -42,6 +44,12 @@ def _unpacked(path: Path) -> bytes:
     if len(content) > MAX_BYTES:
         raise PolicyLoadError(f"{path} unpacks to more than {MAX_BYTES >> 20} MiB: this is no policy bundle")
     return content
+
+
+def _check_end(path: Path, rest: bytes) -> None:
+    """An archive ends in two blocks of zeros; tarfile ends as well, in silence, where a header is damaged or cut."""
+    if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest):
+        raise PolicyLoadError(f"{path} is damaged or cut: build the bundle again")
 
 
 def _check(path: Path, member: tarfile.TarInfo, name: PurePosixPath) -> None:

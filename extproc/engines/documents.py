@@ -1,7 +1,7 @@
 """Data documents: strict JSON and YAML, mounted and merged as OPA does."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import PurePosixPath
 from typing import NoReturn
 
@@ -29,6 +29,15 @@ class _Plain(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias: write the value out")
         return super().compose_node(parent, index)
+
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if not all(isinstance(key, str) for key in keys):
+            raise yaml.YAMLError("a key that is not text: quote it")
+        if len({*keys}) != len(keys):
+            raise yaml.YAMLError("an object has the same key twice")
+        return super().construct_mapping(node, deep)
 
 
 def _parse(content: bytes, shown: str, parse: Callable[[str], object]) -> dict[str, object]:

@@ -40,6 +40,29 @@ def test_names_that_nest_too_deeply_are_refused(tmp_path: Path) -> None:
         load([bundle(tmp_path, *files)], {})
 
 
-def test_yaml_has_no_aliases(tmp_path: Path) -> None:
-    with pytest.raises(PolicyLoadError, match="an alias"):
-        load([bundle(tmp_path, ("data.yaml", ALIASES.encode()))], {})
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (ALIASES, "an alias"),
+        ("allowed: [a]\nallowed: [a, b]\n", "the same key twice"),
+        ("deep: {1: x}\n", "a key that is not text"),
+        ("? [a]\n: x\n", "a key that is not text"),
+    ],
+)
+def test_yaml_that_can_be_read_in_two_ways_or_grows_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(PolicyLoadError, match=problem):
+        load([bundle(tmp_path, ("data.yaml", text.encode()))], {})
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut"])
+def test_an_archive_that_is_damaged_after_its_first_file_is_refused(tmp_path: Path, harm: str) -> None:
+    path = bundle(tmp_path, ("deny.rego", b"package extproc.request\n"))
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    header = content.index(b"deny.rego")
+    if harm == "flipped":
+        content[header] ^= 1
+    else:
+        del content[header + 100 :]
+    path.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(PolicyLoadError, match="damaged or cut"):
+        load([path], {})

@@ -93,6 +93,23 @@ def test_a_cancelled_decision_leaves_the_queue(policies: Policies) -> None:
     asyncio.run(scenario())
 
 
+def test_a_cancelled_decision_is_not_one_that_waits(policies: Policies) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER), threads=1) as engine:
+            assert isinstance(
+                await outcome(engine.decide(ask(b'{"bomb": true}'), 0.2)), EngineTimeout
+            )  # a mean of 20 ms
+            bomb = engine.decide(ask(b'{"bomb": true}'), 0.2)
+            for waiting in [engine.decide(ask(b'{"bomb": false}'), 60) for _ in range(1_000)]:
+                waiting.cancel()
+            # The only thread is busy, so none of the thousand has been answered: together they would take 20 s.
+            later = engine.decide(ask(b'{"bomb": false}'), 10)
+            assert isinstance(await outcome(bomb), EngineTimeout)
+            assert await result(later) == b"true"
+
+    asyncio.run(scenario())
+
+
 def test_answers_come_whole_whatever_their_size_and_number(policies: Policies) -> None:
     async def scenario() -> None:
         rego = 'package extproc.request\n\ndecision := concat("", [input.s | some _ in numbers.range(1, 10)])\n'

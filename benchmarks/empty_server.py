@@ -9,7 +9,8 @@ same gateway stands in front of it.
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
@@ -29,19 +30,23 @@ def _reply(direction: str, part: str) -> bytes:
     return bytes(response.SerializeToString())
 
 
-_REPLIES = {f"{way}_{part}": _reply(way, part) for way in ("request", "response") for part in _PARTS}
+REPLIES = {f"{way}_{part}": _reply(way, part) for way in ("request", "response") for part in _PARTS}
+"""By the name of the message's `request` field."""
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Process: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[None]]
 
 
-async def _process(_: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
+async def _process(_: AsyncIterator[bytes], context: Context) -> None:
     while isinstance(message := await context.read(), bytes):
-        await context.write(_REPLIES[ProcessingRequest.FromString(message).WhichOneof("request")])
+        await context.write(REPLIES[ProcessingRequest.FromString(message).WhichOneof("request")])
 
 
-async def _serve(address: str) -> None:
+async def serve(address: str, process: Process) -> None:
+    """Answer each stream by `process` until SIGTERM."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", _RECEIVE_LIMIT_BYTES)])
-    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(_process)
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(process)
     service = "envoy.service.ext_proc.v3.ExternalProcessor"
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Process": method}),))
     health = aio.HealthServicer()
@@ -54,4 +59,4 @@ async def _serve(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1]))
+    asyncio.run(serve(sys.argv[1], _process))

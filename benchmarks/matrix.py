@@ -1,4 +1,4 @@
-"""The interleaved run: each round visits every work and concurrency with both servers, one right after the other."""
+"""The interleaved run: each round visits every work and concurrency with all servers, one right after the other."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.load import LoadError
 from benchmarks.measurement import Run, measure
-from benchmarks.rig import EXTPROC, SERVER, Rig
+from benchmarks.rig import EMPTY, EXTPROC, LEAST, SERVER, Rig
 from benchmarks.works import Work
 
 _WARM_UP = 32  # exchanges, for each client
@@ -27,9 +27,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both servers on the same cell in the same round; `policy_us` is CPU of both evaluations, measured apart."""
+    """The servers on the same cell in the same round; `policy_us` is CPU of both evaluations, measured apart."""
 
     empty: Run
+    least: Run
     ours: Run
     policy_us: float
 
@@ -37,6 +38,11 @@ class Pair:
     def above_us(self) -> float:
         """CPU of our worker above the empty server, policy evaluation apart."""
         return self.ours.cpu_us[SERVER] - self.policy_us - self.empty.cpu_us[SERVER]
+
+    @property
+    def least_us(self) -> float:
+        """CPU above the empty server of what a decision cannot be without."""
+        return self.least.cpu_us[SERVER] - self.empty.cpu_us[SERVER]
 
     @property
     def ratio(self) -> float:
@@ -68,7 +74,7 @@ async def run_matrix(rig: Rig, cells: Sequence[Cell], *, rounds: int, seconds: f
     """Run all rounds; on odd ones ours goes first.  A run lasts about `seconds`.  Raises LoadError."""
     counts: dict[tuple[Cell, str], int] = {}
     for cell in cells:
-        for subject in (rig.empty, rig.extproc):
+        for subject in (rig.empty, rig.least, rig.extproc):
             warm = await measure(rig, subject, cell.work, cell.concurrency, _WARM_UP * cell.concurrency)
             counts[cell, subject.name] = max(_FEWEST, int(warm.load.exchanges / warm.load.seconds * seconds))
         say(f"warm: {cell.work.name}, {cell.concurrency} in flight")
@@ -77,13 +83,13 @@ async def run_matrix(rig: Rig, cells: Sequence[Cell], *, rounds: int, seconds: f
     for number in range(rounds):
         policy = await _policy_alone(rig, seconds / 4)
         opa = policy.opa
-        order = (rig.extproc, rig.empty) if number % 2 else (rig.empty, rig.extproc)
+        order = (rig.extproc, rig.least, rig.empty) if number % 2 else (rig.empty, rig.least, rig.extproc)
         for cell in cells:
             runs = {}
             for subject in order:
                 count = counts[cell, subject.name]
                 runs[subject.name] = await measure(rig, subject, cell.work, cell.concurrency, count)
-            pair = Pair(runs[rig.empty.name], runs[EXTPROC], policy.cpu_us[cell.work.name])
+            pair = Pair(runs[EMPTY], runs[LEAST], runs[EXTPROC], policy.cpu_us[cell.work.name])
             pairs[cell].append(pair)
             say(f"round {number + 1}: {cell.work.name}, {cell.concurrency} in flight: {pair.above_us:+.0f} us above")
     return Matrix(pairs, opa)

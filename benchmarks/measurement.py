@@ -35,7 +35,7 @@ class Run:
 
 
 async def measure(rig: Rig, subject: Subject, work: Work, concurrency: int, exchanges: int) -> Run:
-    """Let both servers come to rest, drive the load, and read the accounts; the shipper's once all has arrived.
+    """Let the servers come to rest, drive the load, and read the accounts; the shipper's once all has arrived.
 
     Raises LoadError where an exchange was not answered with 200, did not leave two decisions and two receipts, or
     its receipts do not arrive.
@@ -67,7 +67,7 @@ def _check(gained: Mapping[str, float], load: Load) -> None:
 
 async def _rest(rig: Rig) -> None:
     """Wait until nothing of an earlier run is left to do."""
-    pids = [pid for subject in (rig.empty, rig.extproc) for pid in subject.pids.values()]
+    pids = [pid for subject in (rig.empty, rig.least, rig.extproc) for pid in subject.pids.values()]
     give_up_s = time.monotonic() + _PATIENCE_S
     while time.monotonic() < give_up_s:
         before = sum(map(cpu_ns, pids))

@@ -109,6 +109,7 @@ _CPU_HEAD = [
     "our worker",
     "worker / empty",
     "policy",
+    "least above empty",
     "**ours above empty**",
     "shipper",
     "supervisor",
@@ -122,15 +123,16 @@ def _cpu_row(matrix: Matrix, cell: Cell) -> list[str]:
         matrix.median(cell, lambda pair: pair.empty.cpu_us[SERVER]),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[SERVER]),
         matrix.median(cell, lambda pair: pair.policy_us),
+        matrix.median(cell, lambda pair: pair.least_us),
         matrix.median(cell, lambda pair: pair.above_us),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[SHIPPER]),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[SUPERVISOR]),
         matrix.median(cell, lambda pair: pair.empty.cpu_us[ENVOY]),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[ENVOY]),
     ]
-    empty, worker, policy, above, *rest = (f"{figure:,.0f}" for figure in figures)
+    empty, worker, policy, least, above, *rest = (f"{figure:,.0f}" for figure in figures)
     ratio = f"{matrix.median(cell, lambda pair: pair.ratio):.2f}"
-    return [cell.work.name, str(cell.concurrency), empty, worker, ratio, policy, f"**{above}**", *rest]
+    return [cell.work.name, str(cell.concurrency), empty, worker, ratio, policy, least, f"**{above}**", *rest]
 
 
 _LATENCY_HEAD = [

@@ -16,10 +16,10 @@ from extproc.demo.stage import policies_folder
 from extproc.istio.gateway import Gateway, TcpAddress, UnixAddress
 from extproc.istio.mapping import gateway_of
 
-EMPTY, EXTPROC = "empty", "extproc"
+EMPTY, LEAST, EXTPROC = "empty", "least", "extproc"
 RECEIPTS = "receipts"  # the evidence directory, in the rig's folder
 SERVER, SHIPPER, SUPERVISOR, ENVOY = "server", "shipper", "supervisor", "envoy"
-"""Parts of a subject; `server` is what answers Envoy: the empty server, or our worker."""
+"""Parts of a subject; `server` is what answers Envoy: the empty server, the least one, or our worker."""
 _ANY_PORT = TcpAddress("127.0.0.1", 0)
 _DEADLINE_MS = 10_000
 """Far from every evaluation here: a machine that is busy must not turn a measurement into denials."""
@@ -37,9 +37,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Both servers, ready; `config` is ours, `folder` holds logs, receipts and sockets."""
+    """The servers, ready; `config` is ours, `folder` holds logs, receipts and sockets."""
 
     empty: Subject
+    least: Subject
     extproc: Subject
     config: Path
     folder: Path
@@ -53,12 +54,16 @@ async def running_rig(folder: Path, policies: Sequence[Path]) -> AsyncIterator[R
         receiver = await stack.enter_async_context(_running_receiver(folder))
         document = _settings(folder, policies or [policies_folder()], receiver)
         server = await stack.enter_async_context(running_server(document, folder))
-        floor = await stack.enter_async_context(_running_empty_server(folder))
+        floors = [await stack.enter_async_context(_running_floor(name, folder)) for name in (EMPTY, LEAST)]
         gateway = gateway_of(load_settings(server.config), _ANY_PORT, upstream, _ANY_PORT, otlp=None)
-        before_floor = replace(gateway, processors=(floor.address,))
         ours = await stack.enter_async_context(_fronted(EXTPROC, gateway, folder, _parts(server)))
-        empty = await stack.enter_async_context(_fronted(EMPTY, before_floor, folder, {SERVER: floor.pid}))
-        yield Rig(empty, replace(ours, admin=server.admin), server.config, folder)
+        empty, least = [
+            await stack.enter_async_context(
+                _fronted(floor.name, replace(gateway, processors=(floor.address,)), folder, {SERVER: floor.pid})
+            )
+            for floor in floors
+        ]
+        yield Rig(empty, least, replace(ours, admin=server.admin), server.config, folder)
 
 
 def _settings(folder: Path, policies: Sequence[Path], otlp: str) -> dict[str, object]:
@@ -90,20 +95,21 @@ async def _fronted(name: str, gateway: Gateway, folder: Path, parts: Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _Floor:
+    name: str
     address: UnixAddress
     pid: int
 
 
 @asynccontextmanager
-async def _running_empty_server(folder: Path) -> AsyncIterator[_Floor]:
-    socket = folder / "empty.sock"
-    command = [sys.executable, "-m", "benchmarks.empty_server", f"unix://{socket}"]
+async def _running_floor(name: str, folder: Path) -> AsyncIterator[_Floor]:
+    socket = folder / f"{name}.sock"
+    command = [sys.executable, "-m", f"benchmarks.{name}_server", f"unix://{socket}", str(folder / f"{name}-log")]
 
     async def ready() -> bool:
         return socket.exists()
 
-    async with running(command, log=folder / "empty.log", ready=ready) as process:
-        yield _Floor(UnixAddress(str(socket)), process.pid)
+    async with running(command, log=folder / f"{name}.log", ready=ready) as process:
+        yield _Floor(name, UnixAddress(str(socket)), process.pid)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent))  # a build in isolation does not look here
 
-from libopa_build.library import LIBRARY, NOTICES, built
+from libopa_build.library import LIBRARY, NOTICES, build
 from libopa_build.toolchain import find_toolchain, requirements
 
 ROOM = "extproc/engines"
@@ -28,16 +28,22 @@ class LibopaBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # its conf
         return requirements(Path(self.root))
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:
-        """Build; an editable install finds the library beside embedded.py, a wheel gets it from the cache."""
+        """Build; an editable install finds the library beside embedded.py, a wheel gets it from a folder of its own."""
         root = Path(self.root)
         toolchain = find_toolchain(root)
-        folder = built(root / "libopa", toolchain)
+        self._built = tempfile.TemporaryDirectory(prefix="libopa-")  # for its owner alone, until it is packed
+        folder = Path(self._built.name)
+        build(root / "libopa", toolchain, folder)
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{toolchain.tag}"
         if version == "editable":
             place(folder / LIBRARY, root / ROOM / LIBRARY)
         else:
             build_data["force_include"] = {str(folder / name): f"{ROOM}/{name}" for name in (LIBRARY, NOTICES)}
+
+    def finalize(self, version: str, build_data: dict[str, object], artifact_path: str) -> None:  # noqa: ARG002 - hatchling's
+        """Let go of what was packed."""
+        self._built.cleanup()
 
 
 def place(library: Path, target: Path) -> None:

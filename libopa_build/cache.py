@@ -1,52 +1,71 @@
-"""What was built once: a folder for each key in the user's cache; it may be deleted at any time."""
+"""What was built once: a folder for each key in the user's cache; it may be deleted at any time.
+
+What lies there is linked into the server, so it is taken only where this user alone can have put it there.
+"""
 
 import hashlib
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from libopa_build.console import fail, say
+from libopa_build.folder import Folder, UntrustedError
 
 SUMS = "SHA256SUMS"
 
 
-def cached(key: str, make: Callable[[Path], None]) -> Path:
-    """The folder of `key`: what `make`, given an empty folder, left in it, now or in an earlier build.
+def cached(key: str, make: Callable[[Path], None], into: Path) -> None:
+    """Put into an empty folder what `make` puts there, now or in an earlier build.
 
-    Of several builds at a time one makes it, and the others wait.  Files that have changed since are made again.  A
-    `make` that does not return leaves nothing behind that a later build would take.
+    Of several builds at a time one makes it, and the others wait.  Files that have changed since are made again, and so
+    is what another user owns or may write to.  A build that is killed leaves nothing that a later one would take.
     """
+    with ExitStack() as stack:
+        store = _store(stack)
+        if store is None:
+            make(into)
+            return
+        stack.enter_context(_alone(store, f"{key}.lock"))
+        if not _taken(store, key, into):
+            make(into)
+            _keep(store, key, into)
+
+
+@contextmanager
+def _or_a_sentence() -> Iterator[None]:
     try:
-        entry = _folder() / key
-        with _alone(entry.with_suffix(".lock")):
-            if _intact(entry):
-                say(f"unchanged, taken from {entry}")
-                return entry
-            fresh = entry.with_suffix(".building")
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir()
-            make(fresh)
-            (fresh / SUMS).write_text(_sums(fresh), encoding="utf-8")
-            shutil.rmtree(entry, ignore_errors=True)
-            fresh.rename(entry)
-        return entry  # noqa: TRY300 - all of it may fail
+        yield
     except OSError as error:
-        fail(f"cannot be kept in {error.filename} ({error.strerror}): name a folder with room by XDG_CACHE_HOME")
+        at = error.filename or _root()
+        fail(f"cannot be kept in {at} ({error.strerror}): name a folder with room by XDG_CACHE_HOME")
 
 
-def _folder() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "extproc/libopa")
-    folder.mkdir(parents=True, exist_ok=True)
+def _root() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+
+
+@_or_a_sentence()
+def _store(stack: ExitStack) -> Folder | None:
+    """The folder that holds the entries; None where it cannot be trusted, and then nothing in it can."""
+    folder = stack.enter_context(Folder.above(_root()))
+    for name in ("extproc", "libopa"):
+        folder.make(name)
+        try:
+            folder = stack.enter_context(folder.folder(name))
+        except UntrustedError as error:
+            say(f"{error}: nothing is taken from there or kept there; make it yours alone, or delete it")
+            return None
     return folder
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(store: Folder, lock: str) -> Iterator[None]:
     """Hold the lock; the kernel lets go of it when a build is killed."""
-    with lock.open("w") as file:
+    with _or_a_sentence():
+        descriptor = store.lock_file(lock)
+    with os.fdopen(descriptor, "w") as file:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except BlockingIOError:
@@ -55,18 +74,40 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _intact(entry: Path) -> bool:
+@_or_a_sentence()
+def _taken(store: Folder, key: str, into: Path) -> bool:
+    """Whether the entry was whole and could be trusted, so that its files are in `into`."""
     try:
-        expected = (entry / SUMS).read_text(encoding="utf-8")
+        with store.folder(key) as entry:
+            files = {name: entry.read(name) for name in entry.names()}
     except FileNotFoundError:
         return False
-    if _sums(entry) == expected:
-        return True
-    say(f"{entry} is damaged, building again")
-    return False
+    except UntrustedError as error:
+        say(f"{error}: not taken, building again")
+        return False
+    if files.pop(SUMS, b"") != _sums(files):
+        say(f"{entry.path} is damaged, building again")
+        return False
+    for name, content in files.items():
+        (into / name).write_bytes(content)
+    say(f"unchanged, taken from {entry.path}")
+    return True
 
 
-def _sums(folder: Path) -> str:
+@_or_a_sentence()
+def _keep(store: Folder, key: str, made: Path) -> None:
+    """Under another name until it is whole and on the disk."""
+    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    unfinished = f"{key}.building"
+    store.remove(unfinished)
+    store.make(unfinished)
+    with store.folder(unfinished) as entry:
+        for name, content in {**files, SUMS: _sums(files)}.items():
+            entry.write(name, content)
+        entry.sync()
+    store.replace(unfinished, key)
+
+
+def _sums(files: Mapping[str, bytes]) -> bytes:
     """A line for each file, as sha256sum writes it."""
-    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()

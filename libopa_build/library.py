@@ -19,9 +19,11 @@ _FORMAT = "{{.ImportPath}}\t{{.Dir}}\t{{with .Module}}{{if not .Main}}{{.Path}} 
 _PROGRESS_S = 10.0
 
 
-def built(sources: Path, toolchain: Toolchain) -> Path:
-    """The folder that holds LIBRARY and NOTICES, built unless the same build was done before."""
-    return cached(key(sources, toolchain), lambda folder: _build(sources, toolchain, folder))
+def build(sources: Path, toolchain: Toolchain, into: Path) -> None:
+    """Put LIBRARY and NOTICES into an empty folder, built unless the same build was done before."""
+    cached(key(sources, toolchain), lambda folder: _build(sources, toolchain, folder), into)
+    for name in (LIBRARY, NOTICES):
+        (into / name).chmod(0o644)  # whether they were made or taken
 
 
 def key(sources: Path, toolchain: Toolchain) -> str:

@@ -1,8 +1,10 @@
 """What was built is kept, once, and what was kept is only taken as it was made."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Barrier
 
 import pytest
@@ -10,13 +12,15 @@ import pytest
 from libopa_build.cache import SUMS, cached
 
 CONTENT = b"a library"
+Make = Callable[[Path], None]
+Build = Callable[[str], bytes]
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that holds the entries."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "extproc/libopa"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/extproc/libopa"
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def made() -> list[Path]:
 
 
 @pytest.fixture
-def make(made: list[Path]) -> Callable[[Path], None]:
+def make(made: list[Path]) -> Make:
     """A build."""
 
     def build(folder: Path) -> None:
@@ -36,41 +40,51 @@ def make(made: list[Path]) -> Callable[[Path], None]:
     return build
 
 
-def test_the_same_is_built_once(cache: Path, make: Callable[[Path], None], made: list[Path]) -> None:
-    entries = [cached("key", make), cached("key", make)]
-    assert entries == [cache / "key"] * 2
-    assert (entries[0] / "libopa.so").read_bytes() == CONTENT
+@pytest.fixture
+def build(tmp_path: Path, make: Make) -> Build:
+    """Builds by the cache into a new folder; gives what is in the library."""
+
+    def run(key: str) -> bytes:
+        into = Path(mkdtemp(dir=tmp_path))
+        cached(key, make, into)
+        assert [path.name for path in into.iterdir()] == ["libopa.so"]
+        return (into / "libopa.so").read_bytes()
+
+    return run
+
+
+def test_the_same_is_built_once(cache: Path, build: Build, made: list[Path]) -> None:
+    assert [build("key"), build("key")] == [CONTENT] * 2
     assert len(made) == 1
+    assert sorted(path.name for path in cache.iterdir()) == ["key", "key.lock"]
 
 
 @pytest.mark.usefixtures("cache")
-def test_something_else_is_built_anew(make: Callable[[Path], None], made: list[Path]) -> None:
-    assert cached("key", make) != cached("other", make)
+def test_something_else_is_built_anew(build: Build, made: list[Path]) -> None:
+    assert [build("key"), build("other")] == [CONTENT] * 2
     assert len(made) == 2
 
 
 @pytest.mark.usefixtures("cache")
 def test_of_builds_at_the_same_time_one_works_and_the_others_wait(
-    make: Callable[[Path], None], made: list[Path], capfd: pytest.CaptureFixture[str]
+    build: Build, made: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     together = Barrier(4)
 
-    def build(_: int) -> Path:
+    def at_once(_: int) -> bytes:
         together.wait()
-        return cached("key", make)
+        return build("key")
 
     with ThreadPoolExecutor(4) as threads:
-        entries = set(threads.map(build, range(4)))
-    assert [(entry / "libopa.so").read_bytes() for entry in entries] == [CONTENT]
+        assert list(threads.map(at_once, range(4))) == [CONTENT] * 4
     assert len(made) == 1
     assert capfd.readouterr().err.count("unchanged, taken from") == 3
 
 
-@pytest.mark.parametrize("damage", ["changed", "cut short", "file lost", "sums lost", "file added"])
-def test_what_is_damaged_is_built_again(
-    cache: Path, make: Callable[[Path], None], made: list[Path], damage: str
-) -> None:
-    entry = cached("key", make)
+@pytest.mark.parametrize("damage", ["changed", "cut short", "file lost", "sums lost", "file added", "a folder added"])
+def test_what_is_damaged_is_built_again(cache: Path, build: Build, made: list[Path], damage: str) -> None:
+    build("key")
+    entry = cache / "key"
     match damage:
         case "changed":
             (entry / "libopa.so").write_bytes(b"a Library")
@@ -80,31 +94,48 @@ def test_what_is_damaged_is_built_again(
             (entry / "libopa.so").unlink()
         case "sums lost":
             (entry / SUMS).unlink()
-        case _:
+        case "file added":
             (entry / "more").touch()
-    assert cached("key", make) == entry
-    assert (entry / "libopa.so").read_bytes() == CONTENT
+        case _:
+            (entry / "more").mkdir()
+    assert [build("key"), build("key")] == [CONTENT] * 2
     assert len(made) == 2
     assert sorted(path.name for path in cache.iterdir()) == ["key", "key.lock"]
+    assert sorted(path.name for path in entry.iterdir()) == [SUMS, "libopa.so"]
 
 
-def test_what_a_failed_or_killed_build_left_is_never_taken(cache: Path, make: Callable[[Path], None]) -> None:
+def test_a_build_that_fails_keeps_nothing(cache: Path, build: Build, tmp_path: Path) -> None:
     def broken(folder: Path) -> None:
         (folder / "libopa.so").write_bytes(b"half a")
-        (folder / "left").touch()
         raise SystemExit("did not build")
 
     with pytest.raises(SystemExit, match="did not build"):
-        cached("key", broken)
-    entry = cached("key", make)
-    assert sorted(path.name for path in entry.iterdir()) == [SUMS, "libopa.so"]
-    assert sorted(path.name for path in cache.iterdir()) == ["key", "key.lock"]
+        cached("key", broken, tmp_path)
+    assert [path.name for path in cache.iterdir()] == ["key.lock"]
+    assert build("key") == CONTENT
 
 
 def test_a_cache_that_cannot_be_written_ends_the_build_with_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(SystemExit, match=r"libopa cannot be kept in .*: name a folder with room by XDG_CACHE_HOME"):
-        cached("key", make)
+        build("key")
+
+
+def test_what_is_kept_is_for_its_owner_alone(cache: Path, build: Build) -> None:
+    before = os.umask(0)
+    try:
+        build("key")
+    finally:
+        os.umask(before)
+    kept = [cache.parent, cache, *cache.rglob("*")]
+    assert {path.name: f"{path.stat().st_mode & 0o777:o}" for path in kept} == {
+        "extproc": "700",
+        "libopa": "700",
+        "key": "700",
+        "key.lock": "600",
+        "libopa.so": "600",
+        SUMS: "600",
+    }

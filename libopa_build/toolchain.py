@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from libopa_build.console import fail
+from libopa_build.environment import C_PATHS, for_release
 
 GLIBC = "2.28"
 """What zig links against where no target is named: that of manylinux_2_28."""
@@ -110,7 +111,14 @@ def find_toolchain(root: Path) -> Toolchain:
     compiler = (None if target else _own_compiler(here.machine)) or _zig(pinned[ZIG_WHEEL], target or here)
     if not compiler:
         fail(f"needs a C compiler: install gcc or clang, or `pip install {pinned[ZIG_WHEEL]}`")
-    return _toolchain(go, compiler, surroundings=() if target else _COUNTS)
+    return _toolchain(go, compiler, _release_environment(go) if target else os.environ)
+
+
+def _release_environment(go: str) -> dict[str, str]:
+    found = for_release(lambda arguments, environment: _output([go, *arguments], environment))
+    return found or fail(
+        "cannot read Go's settings: `go env` fails, so correct or remove the file that `go env GOENV` names"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +151,11 @@ def _zig(requirement: str, target: Target) -> _Compiler | None:
     return _Compiler(command, f"zig {_output([zig, 'version'])} for {target.triple}", target.machine, target.tag, zig)
 
 
-def _toolchain(go: str, compiler: _Compiler, surroundings: Sequence[str]) -> Toolchain:
-    """`surroundings` are the variables that may have their say: of those that count, a release knows none."""
-    kept = {name: value for name, value in os.environ.items() if name not in _COUNTS or name in surroundings}
+def _toolchain(go: str, compiler: _Compiler, surroundings: Mapping[str, str]) -> Toolchain:
     settings = {"CGO_ENABLED": "1", "CC": compiler.command, "GOOS": "linux", "GOARCH": GOARCH[compiler.machine]}
-    environment = {**_NO_PATHS, **kept, **settings, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    environment = {**_NO_PATHS, **surroundings, **settings, "GOTOOLCHAIN": "local", "GOWORK": "off"}
     counting: dict[str, str] = json.loads(_output([go, "env", "-json", *_COUNTS], environment) or "{}")
+    counting |= {name: environment[name] for name in C_PATHS if name in environment}
     return Toolchain(
         go=go,
         environment=environment,

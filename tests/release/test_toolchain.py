@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from release.pins import ROOT, TOOLCHAIN
 
+from libopa_build.environment import C_PATHS
 from libopa_build.library import key
 from libopa_build.toolchain import Target, Toolchain, find_toolchain, release_target, requirements
 
@@ -30,7 +31,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     folder.mkdir()
     (folder / "cat").symlink_to("/bin/cat")
     monkeypatch.setenv("PATH", str(folder))
-    for name in ("CC", "GOFLAGS", "LIBOPA_TARGET"):
+    for name in ("CC", "GOFLAGS", "LIBOPA_TARGET", *C_PATHS):
         monkeypatch.delenv(name, raising=False)
 
     def write(name: str, script: str) -> None:
@@ -133,6 +134,18 @@ def test_a_setting_of_the_environment_that_go_compiles_by_counts(
     before = find_toolchain(ROOT)
     monkeypatch.setenv("GOFLAGS", "-tags=opa_no_oci")
     assert (before.settings, find_toolchain(ROOT).settings) == ("GOFLAGS=", "GOFLAGS=-tags=opa_no_oci")
+
+
+@pytest.mark.parametrize("name", C_PATHS)
+def test_a_path_of_the_environment_that_c_is_compiled_by_counts(
+    program: Program, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    program("go", GO.format(version="1.26.8"))
+    program("gcc", WORKING_CC)
+    monkeypatch.setenv(name, "/opt/more")
+    toolchain = find_toolchain(ROOT)
+    settings = sorted(["GOFLAGS=", f"{name}=/opt/more"])
+    assert (toolchain.settings.split(), toolchain.environment[name]) == (settings, "/opt/more")
 
 
 TOOLCHAIN_HERE = Toolchain("go", os.environ, "go1.26.8, cc 14.2", "GOFLAGS=", "linux_x86_64", None)

@@ -67,6 +67,22 @@ def test_the_source_distribution_builds_the_same_bytes_from_nothing_by_the_wheel
     assert contents(built) == contents(wheel("x86_64"))
 
 
+@pytest.mark.timeout(600)
+def test_a_release_of_a_user_with_other_settings_has_the_same_bytes(bare: Environment, tmp_path: Path) -> None:
+    """As long again, for it has build caches of its own."""
+    (tmp_path / "stdlib.h").write_text("#error another header than the target's\n")
+    (tmp_path / "env").write_text("GOFLAGS=-tags=other\nGOAMD64=v3\nGOEXPERIMENT=jsonv2\nCGO_CFLAGS=-DOTHER\n")
+    bare.pip(
+        *("wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(sdist())),
+        **dict.fromkeys(("CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH"), str(tmp_path)),
+        **dict.fromkeys(("GOROOT", "ZIG_LIB_DIR", "GOFLAGS", "CGO_LDFLAGS"), "/nowhere"),
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+        LIBOPA_TARGET="x86_64-linux-gnu.2.28",
+        GOENV=str(tmp_path / "env"),
+    )
+    assert contents(only(list(tmp_path.glob("*.whl")))) == contents(wheel("x86_64"))
+
+
 def contents(path: Path) -> dict[str, int]:
     """Checksums by name; WHEEL and RECORD name the version of the builder, which an isolated build chooses anew."""
     with ZipFile(path) as archive:

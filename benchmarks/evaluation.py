@@ -107,7 +107,7 @@ async def _cpu_us(call: Callable[[], Awaitable[None]], seconds: float) -> float:
 
 async def _hand_over_us(seconds: float) -> float:
     """A decision that needs no evaluation to speak of."""
-    policies = PolicySet({"nothing.rego": "package nothing\n\ndecision := true\n"}, {}, "", "", "")
+    policies = PolicySet({"nothing.rego": "package nothing\n\ndecision := true\n"}, b"{}", "", "", "")
     engine = EmbeddedEngine(policies=policies, entrypoints={Direction.REQUEST: "nothing/decision"}, threads=1)
     question = Question(Direction.REQUEST, b"{}")
 

@@ -1,24 +1,62 @@
-"""Data documents: strict JSON and YAML, mounted and merged as OPA does."""
+"""Data documents: strict JSON and YAML, mounted and merged as OPA does.
+
+A number keeps the digits that it was written with, as those of an input do: it is a piece of JSON text from here to the
+policy, never a float.
+"""
 
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping
+from decimal import Decimal
+from math import isfinite
 from pathlib import PurePosixPath
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
+import orjson
 import yaml
 from typing_extensions import override
 
 from extproc.errors import PolicyLoadError
 
+Document: TypeAlias = dict[str, object]
+"""An object whose numbers are orjson.Fragment."""
+_MAX_DIGITS, _MAX_EXPONENT_DIGITS = 1_100, 3
+"""Those of an input (extproc.core.decoding.json), so that a policy can compare the two."""
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
-def parse_json(content: bytes, shown: str) -> dict[str, object]:
-    """An object; a duplicate key, NaN and bad UTF-8 are errors.  Raises PolicyLoadError."""
+
+def parse_json(content: bytes, shown: str) -> Document:
+    """An object; a duplicate key, NaN, bad UTF-8 and a number that no input may hold are errors.  PolicyLoadError."""
+    return _parse(content, shown, _from_json)
+
+
+def parse_plain(content: bytes, shown: str) -> dict[str, object]:
+    """The same with Python's numbers.  Raises PolicyLoadError."""
     return _parse(content, shown, lambda text: json.loads(text, object_pairs_hook=_object, parse_constant=_constant))
 
 
-def parse_yaml(content: bytes, shown: str) -> dict[str, object]:
+def parse_yaml(content: bytes, shown: str) -> Document:
     """The same from YAML 1.1, with string keys and without aliases.  Raises PolicyLoadError."""
     return _parse(content, shown, lambda text: yaml.load(text, Loader=_Plain))  # noqa: S506 - it is a SafeLoader
+
+
+def of_values(data: Mapping[str, object], shown: str) -> Document:
+    """The same of Python's values; a float is what its shortest text says.  Raises PolicyLoadError."""
+    try:
+        return parse_json(json.dumps(data, allow_nan=False).encode(), shown)
+    except (TypeError, ValueError) as error:
+        raise PolicyLoadError(f"{shown} holds a value that is not JSON ({error})") from error
+
+
+def write(document: Document) -> bytes:
+    """Compact JSON with sorted keys, numbers as they were written.  Raises PolicyLoadError."""
+    try:
+        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError as error:
+        raise PolicyLoadError(
+            f"the data document is not JSON ({error}): quote dates and other YAML types, nest at most 254 levels"
+        ) from error
 
 
 class _Plain(yaml.SafeLoader):
@@ -39,21 +77,51 @@ class _Plain(yaml.SafeLoader):
             raise yaml.YAMLError("an object has the same key twice")
         return super().construct_mapping(node, deep)
 
+    def construct_number(self, node: yaml.ScalarNode) -> orjson.Fragment:
+        """YAML's own spellings by their values; exact, but for integers in other bases never by way of a float."""
+        text = self.construct_scalar(node).replace("_", "")
+        if _NUMBER.fullmatch(text):
+            return _number(text)
+        if node.tag.endswith(":int") and ":" not in text:
+            return _number(str(self.construct_yaml_int(node)))
+        if not _DECIMAL.fullmatch(text):
+            raise yaml.YAMLError("a number that JSON has not: write it in digits")
+        _number(text)  # before a long one is computed with
+        return _number(f"{Decimal(text):f}" if "e" not in text.lower() else str(Decimal(text)))
 
-def _parse(content: bytes, shown: str, parse: Callable[[str], object]) -> dict[str, object]:
+
+for _kind in ("int", "float"):
+    _Plain.add_constructor(f"tag:yaml.org,2002:{_kind}", _Plain.construct_number)
+_Plain.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_DECIMAL.pattern})$"), list("-+.0123456789"))
+"""PyYAML takes `1e3` for text, OPA's reader does not."""
+
+
+def _from_json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_constant)
+
+
+def _number(text: str) -> orjson.Fragment:
+    mantissa, _, exponent = text.lower().partition("e")
+    short = len(mantissa) <= _MAX_DIGITS and len(exponent.lstrip("+-")) <= _MAX_EXPONENT_DIGITS
+    if not (short and isfinite(float(text))):
+        raise ValueError("a number beyond those of a double, or too long")
+    return orjson.Fragment(text)
+
+
+def _parse(content: bytes, shown: str, parse: Callable[[str], object]) -> Document:
     try:
         return _as_object(parse(content.decode()), shown)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise PolicyLoadError(f"{shown} does not parse: {' '.join(str(error).split())}") from error
 
 
-def _as_object(value: object, shown: str) -> dict[str, object]:
+def _as_object(value: object, shown: str) -> Document:
     if not isinstance(value, dict):
         raise PolicyLoadError(f"{shown} must hold an object: OPA mounts it at the folder that it lies in")
     return value
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _object(pairs: list[tuple[str, object]]) -> Document:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("an object has the same key twice")
@@ -64,15 +132,15 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def mount(document: dict[str, object], folder: PurePosixPath) -> dict[str, object]:
+def mount(document: Document, folder: PurePosixPath) -> Document:
     """The document under its folder: `limits/data.json` is `data.limits`."""
     for part in reversed(folder.parts):
         document = {part: document}
     return document
 
 
-def merge(into: dict[str, object], document: Mapping[str, object], shown: str, *, override: bool = False) -> None:
-    """Merge objects key by key.  A value that is there gives way if `override`; else it must be equal."""
+def merge(into: Document, document: Mapping[str, object], shown: str, *, override: bool = False) -> None:
+    """Merge objects key by key.  A value that is there gives way if `override`; else it must be written alike."""
     for key, value in document.items():
         old = into.get(key)
         if key not in into:
@@ -82,5 +150,5 @@ def merge(into: dict[str, object], document: Mapping[str, object], shown: str, *
             merge(merged, value, shown, override=override)
         elif override:
             into[key] = value
-        elif old != value:
+        elif write({key: old}) != write({key: value}):
             raise PolicyLoadError(f"{shown}: data.{key} is defined twice with different values: keep one of them")

@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+import orjson
+
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.point import Point
 from extproc.engines.answers import Answer, Moment
@@ -122,13 +124,13 @@ class EmbeddedEngine:
 
     def _prepare(self, policies: PolicySet) -> _Prepared:
         specification = {
-            "modules": dict(policies.modules),
-            "data": dict(policies.data),
+            "modules": orjson.Fragment(json.dumps(dict(policies.modules))),  # a path need not be UTF-8
+            "data": orjson.Fragment(policies.data),
             "entrypoints": self._paths,
             "allow_builtins": self._options.allow_builtins,
             "explain": self._options.explain,
         }
-        return self._keep(self._library.prepare(json.dumps(specification).encode()), policies)
+        return self._keep(self._library.prepare(orjson.dumps(specification)), policies)
 
     def _keep(self, handle: int, policies: PolicySet) -> _Prepared:
         prepared = _Prepared(handle, policies.modules, self._identity_of(policies))
@@ -151,8 +153,7 @@ class EmbeddedEngine:
         """
         current = self._prepared
         if policies.modules == current.modules:
-            data = json.dumps(dict(policies.data)).encode()
-            self._prepared = self._keep(self._library.replace_data(current.handle, data), policies)
+            self._prepared = self._keep(self._library.replace_data(current.handle, policies.data), policies)
         else:
             self._prepared = self._prepare(policies)
 

@@ -7,14 +7,13 @@ them **signatures are not checked**.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import walk
 from pathlib import Path, PurePosixPath
 
 from extproc.engines.archive import MAX_BYTES, read_archive
-from extproc.engines.documents import merge, mount, parse_json, parse_yaml
+from extproc.engines.documents import Document, merge, mount, of_values, parse_json, parse_plain, parse_yaml, write
 from extproc.engines.signatures import BundleKey, verify
 from extproc.errors import PolicyLoadError
 
@@ -26,15 +25,15 @@ _MANIFEST = ".manifest"
 class PolicySet:
     """Everything that an engine evaluates.
 
-    `modules` maps the name that errors show to Rego v1 text; `data` is the base document.  `policy_digest` is the
-    SHA-256 of one line `<name> <SHA-256 of the text>` for each module, sorted; the name is relative to the path that it
-    was found under, so that the digest is the same on every machine.  `data_digest` is the SHA-256 of the data document
-    as compact JSON with sorted keys.  Both are hexadecimal.  `revision` is the bundle's own word, several joined by a
-    comma, or empty.
+    `modules` maps the name that errors show to Rego v1 text; `data` is the base document, as compact JSON with sorted
+    keys and numbers as they were written.  `policy_digest` is the SHA-256 of one line `<name> <SHA-256 of the text>`
+    for each module, sorted; the name is relative to the path that it was found under, so that the digest is the same on
+    every machine.  `data_digest` is the SHA-256 of `data`.  Both are hexadecimal.  `revision` is the bundle's own word,
+    several joined by a comma, or empty.
     """
 
     modules: Mapping[str, str]
-    data: Mapping[str, object]
+    data: bytes
     revision: str
     policy_digest: str
     data_digest: str
@@ -70,32 +69,24 @@ def _load(paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mappin
     if not modules:
         raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")
     texts = {file.shown: _text(file) for file in modules}
-    document: dict[str, object] = {}
+    document: Document = {}
     for file in files:
         if parse := _DATA.get(file.name.name):
             merge(document, mount(parse(file.content, file.shown), file.name.parent), file.shown)
-    merge(document, data, "policy.data", override=True)
+    merge(document, of_values(data, "policy.data"), "policy.data", override=True)
+    written = write(document)
     lines = sorted(f"{file.name} {_digest(file.content)}\n" for file in modules)
     return PolicySet(
         modules=texts,
-        data=document,
+        data=written,
         revision=",".join(filter(None, (_revision(file) for file in files if file.name == PurePosixPath(_MANIFEST)))),
         policy_digest=_digest("".join(lines).encode()),
-        data_digest=_digest(_canonical(document)),
+        data_digest=_digest(written),
     )
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _canonical(document: Mapping[str, object]) -> bytes:
-    try:
-        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise PolicyLoadError(
-            "the data document holds a value that is not JSON: quote dates and other YAML types"
-        ) from error
 
 
 def _text(file: _File) -> str:
@@ -106,7 +97,7 @@ def _text(file: _File) -> str:
 
 
 def _revision(file: _File) -> str:
-    manifest = parse_json(file.content, file.shown)
+    manifest = parse_plain(file.content, file.shown)
     if manifest.get("rego_version", 1) != 1 or manifest.get("file_rego_versions"):
         raise PolicyLoadError(
             f"{file.shown}: only Rego v1 is evaluated: build the bundle with `opa build --v1-compatible`"

@@ -114,13 +114,13 @@ def test_an_evaluation_keeps_the_policy_that_it_started_with(policies: Policies)
 def test_where_only_data_changed_nothing_is_compiled(policies: Policies) -> None:
     async def scenario() -> None:
         old = policies("package extproc.request\n\ndecision := data.limit\n")
-        async with running(replace(old, data={"limit": 1}, data_digest="one")) as engine:
+        async with running(replace(old, data=b'{"limit": 1}', data_digest="one")) as engine:
             open_one = engine.decide(ask(b"{}"), 5)
-            engine.replace(replace(old, data={"limit": 2}, data_digest="two"))
+            engine.replace(replace(old, data=b'{"limit": 2}', data_digest="two"))
             evaluations = [await asyncio.wrap_future(future) for future in (open_one, engine.decide(ask(b"{}"), 5))]
             assert [(one.result, one.policy.data_digest) for one in evaluations] == [(b"1", "one"), (b"2", "two")]
             with pytest.raises(PolicyLoadError, match="conflicting rule for data path extproc/request/decision"):
-                engine.replace(replace(old, data={"extproc": {"request": {"decision": 1}}}, data_digest="three"))
+                engine.replace(replace(old, data=b'{"extproc": {"request": {"decision": 1}}}', data_digest="three"))
             assert await result(engine.decide(ask(b"{}"), 5)) == b"2"
 
     asyncio.run(scenario())

@@ -118,7 +118,7 @@ decision := claims.sub if {
 """
 
     async def scenario() -> None:
-        loaded = replace(policies(rego), data={"jwt": {"key": pem}})
+        loaded = replace(policies(rego), data=json.dumps({"jwt": {"key": pem}}).encode())
         noon = Options(clock_ns=lambda: 1_767_355_200_000_000_000)
         engine = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, threads=1, options=noon)
         cases = {
@@ -144,7 +144,7 @@ def test_the_data_document_reaches_the_policy_with_its_integers(policies: Polici
     async def scenario() -> None:
         loaded = policies("package extproc.request\n\ndecision := data.limits\n")
         limits = {"big": 10**25 + 1, "text": "é"}
-        loaded = PolicySet(loaded.modules, {"limits": limits}, "", "", "")
+        loaded = PolicySet(loaded.modules, json.dumps({"limits": limits}).encode(), "", "", "")
         async with running(loaded) as engine:
             assert json.loads(await result(engine.decide(ask(b"{}"), 5)) or b"") == limits
 

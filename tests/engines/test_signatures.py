@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -77,7 +78,7 @@ def altered(folder: Path, tmp_path: Path) -> Callable[[Callable[[Files], object]
 def test_a_bundle_that_a_known_key_signed_is_loaded_with_its_revision(folder: Path) -> None:
     loaded = load([folder / "signed.tar.gz"], {}, _key(folder))
     assert list(loaded.modules.values()) == [REGO]
-    assert (loaded.data, loaded.revision) == ({"limit": 5, "big": 10**25 + 1}, "r7")
+    assert (json.loads(loaded.data), loaded.revision) == ({"limit": 5, "big": 10**25 + 1}, "r7")
 
 
 def test_the_scope_of_a_signature_is_that_of_its_key(folder: Path) -> None:

@@ -60,11 +60,10 @@ def test_a_folder_gives_modules_and_data_by_directory(tmp_path: Path) -> None:
         "x/y/data.yaml": "z: [1, two]\n",
     }
     root = tree(tmp_path, files)
-    data = {"n": 10**25 + 1, "x": {"y": {"keep": 1, "z": [1, "two"]}}}
     canonical = '{"n":10000000000000000000000001,"x":{"y":{"keep":1,"z":[1,"two"]}}}'
     assert load([root], {}) == PolicySet(
         modules={f"{root}/a.rego": REGO, f"{root}/x/b.rego": REGO},
-        data=data,
+        data=canonical.encode(),
         revision="",
         policy_digest=sha256(f"a.rego {sha256(REGO)}\nx/b.rego {sha256(REGO)}\n"),
         data_digest=sha256(canonical),
@@ -85,7 +84,7 @@ def test_a_changed_name_or_text_changes_the_digest(tmp_path: Path) -> None:
 def test_configured_data_is_merged_over_what_the_paths_hold(tmp_path: Path) -> None:
     root = tree(tmp_path, {"a.rego": REGO, "data.json": '{"limits": {"max": 1, "min": 0}, "x": [1]}'})
     data = load([root], {"limits": {"max": 2}, "x": {}}).data
-    assert data == {"limits": {"max": 2, "min": 0}, "x": {}}
+    assert json.loads(data) == {"limits": {"max": 2, "min": 0}, "x": {}}
 
 
 def test_a_kubernetes_volume_is_read_once(tmp_path: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_kubernetes_volume_is_read_once(tmp_path: Path) -> None:
 def test_a_file_can_be_named_by_itself(tmp_path: Path) -> None:
     root = tree(tmp_path, {"a.rego": REGO, "b.rego": REGO, "data.json": '{"x": 1}'})
     loaded = load([root / "a.rego", root / "data.json"], {})
-    assert (loaded.modules, loaded.data) == ({f"{root}/a.rego": REGO}, {"x": 1})
+    assert (loaded.modules, loaded.data) == ({f"{root}/a.rego": REGO}, b'{"x":1}')
 
 
 def test_a_bundle_gives_modules_data_and_revision(tmp_path: Path) -> None:
@@ -112,7 +111,7 @@ def test_a_bundle_gives_modules_data_and_revision(tmp_path: Path) -> None:
         ],
     )
     loaded = load([path], {})
-    assert (loaded.modules, loaded.data, loaded.revision) == ({f"{path}:policy/a.rego": REGO}, {"x": 1}, "r7")
+    assert (loaded.modules, loaded.data, loaded.revision) == ({f"{path}:policy/a.rego": REGO}, b'{"x":1}', "r7")
     assert loaded.policy_digest == load([tree(tmp_path / "f", {"policy/a.rego": REGO})], {}).policy_digest
 
 
@@ -203,7 +202,16 @@ def test_bad_data_is_named(tmp_path: Path, name: str, text: str, sentence: str) 
 
 def test_yaml_that_is_no_json_is_refused(tmp_path: Path) -> None:
     root = tree(tmp_path, {"a.rego": REGO, "data.yaml": "since: 2026-01-01\n"})
-    assert refusal([root]) == "the data document holds a value that is not JSON: quote dates and other YAML types"
+    why = "Type is not JSON serializable: datetime.date"
+    advice = "quote dates and other YAML types, nest at most 254 levels"
+    assert refusal([root]) == f"the data document is not JSON ({why}): {advice}"
+
+
+def test_data_may_nest_254_levels(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"a.rego": REGO, "data.json": '{"x": ' + "[" * 253 + "]" * 253 + "}"})
+    assert load([root], {}).data == b'{"x":' + b"[" * 253 + b"]" * 253 + b"}"
+    (root / "data.json").write_text('{"x": ' + "[" * 254 + "]" * 254 + "}")
+    assert "nest at most 254 levels" in refusal([root])
 
 
 def test_yaml_that_does_not_parse_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -222,4 +230,4 @@ def test_the_data_digest_is_of_compact_json_with_sorted_keys(tmp_path: Path) -> 
     root = tree(tmp_path, {"a.rego": REGO})
     loaded = load([root], {"b": "é", "a": [1.5, None]})
     assert loaded.data_digest == sha256('{"a":[1.5,null],"b":"é"}')
-    assert json.loads('{"a":[1.5,null],"b":"é"}') == loaded.data
+    assert loaded.data == '{"a":[1.5,null],"b":"é"}'.encode()

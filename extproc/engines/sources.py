@@ -1,9 +1,9 @@
 """Where policies come from: files, folders and bundles become one PolicySet.
 
 Names and layout are OPA's (https://www.openpolicyagent.org/docs/management-bundles#bundle-file-format): `*.rego` are
-modules, `data.json` and `data.yaml` are mounted at the folder that they lie in, `.manifest` has the revision.  Tests
-(`*_test.rego`) and hidden files are left out.  Where there are bundle keys, nothing but signed bundles is read; without
-them **signatures are not checked**.
+modules, `data.json` and `data.yaml` are mounted at the folder that they lie in, `.manifest` has the revision and the
+roots.  Tests (`*_test.rego`) and hidden files are left out.  Where there are bundle keys, nothing but signed bundles is
+read; without them **signatures are not checked**.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from os import walk
 from pathlib import Path, PurePosixPath
 
 from extproc.engines.archive import MAX_BYTES, read_archive
-from extproc.engines.documents import Document, merge, mount, of_values, parse_json, parse_plain, parse_yaml, write
+from extproc.engines.documents import Document, merge, mount, of_values, parse_json, parse_yaml, write
+from extproc.engines.manifest import MANIFEST, Manifest, read_manifest
 from extproc.engines.signatures import BundleKey, verify
 from extproc.errors import PolicyLoadError
 
 _DATA = {"data.json": parse_json, "data.yaml": parse_yaml, "data.yml": parse_yaml}
-_MANIFEST = ".manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +64,62 @@ def load(
 
 
 def _load(paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mapping[str, BundleKey]) -> PolicySet:
-    files = [file for path in paths for file in _files(path, bundle_keys)]
-    modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
+    sources = [_source(path, bundle_keys) for path in paths]
+    modules = [file for source in sources for file in source.modules]
     if not modules:
         raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")
-    texts = {file.shown: _text(file) for file in modules}
     document: Document = {}
-    for file in files:
-        if parse := _DATA.get(file.name.name):
-            merge(document, mount(parse(file.content, file.shown), file.name.parent), file.shown)
+    for source in sources:
+        for shown, found in source.data:
+            merge(document, found, shown)
     merge(document, of_values(data, "policy.data"), "policy.data", override=True)
     written = write(document)
     lines = sorted(f"{file.name} {_digest(file.content)}\n" for file in modules)
     return PolicySet(
-        modules=texts,
+        modules={file.shown: _text(file) for file in modules},
         data=written,
-        revision=",".join(filter(None, (_revision(file) for file in files if file.name == PurePosixPath(_MANIFEST)))),
+        revision=",".join(filter(None, (source.revision for source in sources))),
         policy_digest=_digest("".join(lines).encode()),
         data_digest=_digest(written),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What one configured path holds: modules, and data documents where they are mounted, each with its name."""
+
+    modules: list[_File]
+    data: list[tuple[str, Document]]
+    revision: str
+
+
+def _source(path: Path, bundle_keys: Mapping[str, BundleKey]) -> _Source:
+    files = list(_files(path, bundle_keys))
+    modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
+    data = [
+        (file.shown, mount(parse(file.content, file.shown), file.name.parent))
+        for file in files
+        if (parse := _DATA.get(file.name.name))
+    ]
+    manifest = _manifest(files)
+    for file in modules:
+        manifest.check_module(_text(file), file.shown)
+    for shown, document in data:
+        manifest.check_data(document, shown)
+    return _Source(modules, data, manifest.revision)
+
+
+def _manifest(files: Iterable[_File]) -> Manifest:
+    """OPA takes a file of this name for the manifest wherever it lies, and has another form of it."""
+    found = Manifest()
+    for file in files:
+        if file.name == MANIFEST:
+            found = read_manifest(file.content, file.shown)
+        elif file.name.name.endswith((".manifest", ".manifest.pb")):
+            raise PolicyLoadError(
+                f"{file.shown}: only a `.manifest` at the top is read: build the bundle with `opa build`"
+            )
+    return found
 
 
 def _digest(content: bytes) -> str:
@@ -94,18 +131,6 @@ def _text(file: _File) -> str:
         return file.content.decode()
     except UnicodeDecodeError as error:
         raise PolicyLoadError(f"{file.shown} is not UTF-8: save it as UTF-8") from error
-
-
-def _revision(file: _File) -> str:
-    manifest = parse_plain(file.content, file.shown)
-    if manifest.get("rego_version", 1) != 1 or manifest.get("file_rego_versions"):
-        raise PolicyLoadError(
-            f"{file.shown}: only Rego v1 is evaluated: build the bundle with `opa build --v1-compatible`"
-        )
-    revision = manifest.get("revision", "")
-    if not isinstance(revision, str):
-        raise PolicyLoadError(f"{file.shown}: `revision` must be a string")
-    return revision
 
 
 def _files(path: Path, bundle_keys: Mapping[str, BundleKey]) -> Iterator[_File]:
@@ -143,7 +168,7 @@ def _folder(root: Path) -> Iterator[_File]:
         for name in sorted(names):
             path = Path(folder, name)
             relative = PurePosixPath(path.relative_to(root))
-            if relative == PurePosixPath(_MANIFEST) or (_wanted(name) and not name.startswith(".")):
+            if relative == MANIFEST or (_wanted(name) and not name.startswith(".")):
                 yield _File(relative, str(path), _read(path))
 
 

@@ -66,3 +66,9 @@ def test_an_archive_that_is_damaged_after_its_first_file_is_refused(tmp_path: Pa
     path.write_bytes(gzip.compress(bytes(content)))
     with pytest.raises(PolicyLoadError, match="damaged or cut"):
         load([path], {})
+
+
+@pytest.mark.parametrize("name", ["deep/.manifest", "other.manifest", ".manifest.pb"])
+def test_a_manifest_that_only_opa_would_find_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PolicyLoadError, match=r"only a `\.manifest` at the top is read"):
+        load([bundle(tmp_path, (name, b'{"roots": []}'))], {})

@@ -1,6 +1,7 @@
 """OPA's own conformance cases against libopa, by the same calls that a decision takes."""
 
 import json
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ from extproc.errors import PolicyLoadError
 
 MOMENT = Moment(time_ns=1_767_355_200_000_000_000, seed=7)
 MINUTE_NS = 60 * 10**9
+ROOT = Path(__file__).parents[2]
+PAGES = {  # how many times each says so
+    "docs/adr/0002-opa-embedded-as-libopa.md": (1, 0),
+    "docs/adr/0012-why-not-the-other-ways-to-rego.md": (1, 1),
+    "libopa/README.md": (1, 1),
+}
 EXCEPTIONS: dict[str, dict[str, str]] = yaml.safe_load(
     Path(__file__).with_name("opa_cases_exceptions.yaml").read_bytes()
 )
@@ -77,3 +84,13 @@ def test_999_of_1000_value_cases_pass_and_every_error_case(differences: tuple[li
     assert (len(values), len(errors)) == (2155, 245)
     assert len(found.keys() & set(values)) <= len(values) / 1000
     assert found.keys().isdisjoint(errors)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pages_say_how_many_passed(differences: tuple[list[Case], dict[str, str]], page: str) -> None:
+    every, found = differences
+    errors = sum(case.wants_an_error for case in every)
+    passed = (str(len(every) - errors - len(found)), str(len(every) - errors))
+    text = (ROOT / page).read_text(encoding="utf-8").replace(",", "")
+    of_values, of_errors = re.findall(r"(\d{4}) of (\d{4})", text), re.findall(r"all (\d+) with an error", text)
+    assert (of_values, of_errors) == ([passed] * PAGES[page][0], [str(errors)] * PAGES[page][1])

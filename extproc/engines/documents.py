@@ -89,11 +89,21 @@ class _Plain(yaml.SafeLoader):
         _number(text)  # before a long one is computed with
         return _number(f"{Decimal(text):f}" if "e" not in text.lower() else str(Decimal(text)))
 
+    def construct_word(self, node: yaml.ScalarNode) -> bool:
+        """YAML 1.1's `yes` and `off` are text for OPA's reader."""
+        if node.value.lower() not in {"true", "false"}:
+            raise yaml.YAMLError(
+                f"`{node.value}`, a truth for one reader and text for another: quote it, or write true"
+            )
+        return bool(self.construct_yaml_bool(node))
 
+
+_Plain.add_constructor("tag:yaml.org,2002:bool", _Plain.construct_word)
 for _kind in ("int", "float"):
     _Plain.add_constructor(f"tag:yaml.org,2002:{_kind}", _Plain.construct_number)
-_Plain.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_DECIMAL.pattern})$"), list("-+.0123456789"))
-"""PyYAML takes `1e3` for text, OPA's reader does not."""
+_Plain.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"(?:{_DECIMAL.pattern})\Z"), list("-+.0123456789"))
+_Plain.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?0o[0-7]+\Z"), list("-+0"))
+"""PyYAML takes `1e3` and `0o17` for text, OPA's reader does not."""
 
 
 def _from_json(text: str) -> object:

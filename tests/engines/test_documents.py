@@ -15,7 +15,15 @@ BEYOND = "0.1000000000000000055511151231257827"
 KEPT = (BEYOND, f"-{BEYOND}", "10000000000000000000000001", "-10000000000000000000000001", "1.10", "1e10", "9" * 300)
 KEPT_BY_JSON = (*KEPT, "0", "-0", "1.0", "1E-300", "5e-324", "0.1e1", "1" + "0" * 308)
 REFUSED = ("1e400", "-1e400", "1e-9999", "0e1000", "1" + "0" * 309, "1" * 1101, "0." + "1" * 1101)
-YAML_AND_JSON = {"+1.50": "1.50", ".5": "0.5", "1.": "1", "1_000.25": "1000.25", "1e3": "1e3", "0x10": "16"}
+YAML_AND_JSON = {
+    "+1.50": "1.50",
+    ".5": "0.5",
+    "1.": "1",
+    "1_000.25": "1000.25",
+    "1e3": "1e3",
+    "0x10": "16",
+    "0o17": "15",
+}
 
 
 def loaded(folder: Path, name: str, text: str) -> PolicySet:
@@ -90,3 +98,9 @@ def test_configured_data_keeps_integers_and_has_no_number_that_json_has_not(tmp_
     assert load([tmp_path], {"n": [10**25 + 1, 0.5]}).data == b'{"n":[10000000000000000000000001,0.5]}'
     with pytest.raises(PolicyLoadError, match=r"policy\.data holds a value that is not JSON"):
         load([tmp_path], {"n": float("inf")})
+
+
+def test_the_words_of_truth_are_those_of_json_in_any_case(tmp_path: Path) -> None:
+    assert (
+        loaded(tmp_path, "data.yaml", 'n: [true, False, TRUE, "yes", y]').data == b'{"n":[true,false,true,"yes","y"]}'
+    )

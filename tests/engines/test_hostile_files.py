@@ -47,6 +47,10 @@ def test_names_that_nest_too_deeply_are_refused(tmp_path: Path) -> None:
         ("allowed: [a]\nallowed: [a, b]\n", "the same key twice"),
         ("deep: {1: x}\n", "a key that is not text"),
         ("? [a]\n: x\n", "a key that is not text"),
+        *(
+            (f"open: {word}\n", f"`{word}`, a truth for one reader and text for another")
+            for word in ("yes", "No", "OFF")
+        ),
     ],
 )
 def test_yaml_that_can_be_read_in_two_ways_or_grows_is_refused(tmp_path: Path, text: str, problem: str) -> None:

@@ -56,12 +56,21 @@ def _build(sources: Path, toolchain: Toolchain, folder: Path) -> None:
         sys.stderr.write(listed.stderr)
         fail("needs OPA's Go modules, which go did not get (its words are above): try online, or set GOPROXY")
     rows = [line.split("\t") for line in listed.stdout.splitlines()]
+    verify_modules(sources, toolchain)
     _compile(sources, toolchain, folder / LIBRARY, {row[0] for row in rows})
     (folder / f"{Path(LIBRARY).stem}.h").unlink(missing_ok=True)
     root = Path(toolchain.run(["env", "GOROOT"], sources).stdout.strip())
     (folder / NOTICES).write_text(notices(_packages(rows), root, toolchain.zig), encoding="utf-8")
     size = (folder / LIBRARY).stat().st_size >> 20
     say(f"built in {time.monotonic() - start_s:.0f} s, {size} MiB")
+
+
+def verify_modules(sources: Path, toolchain: Toolchain) -> None:
+    """Go holds to go.sum what it downloads, but not what has lain unpacked in the cache since: some seconds."""
+    verified = toolchain.run(["mod", "verify"], sources)
+    if verified.returncode:
+        sys.stderr.write(verified.stdout + verified.stderr)
+        fail("is not built from modules that were changed in Go's cache (its words are above): `go clean -modcache`")
 
 
 def _packages(rows: Iterable[list[str]]) -> Iterator[Package]:

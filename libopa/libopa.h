@@ -74,10 +74,11 @@ extern void libopa_tune(int32_t gc_percent, int64_t soft_bytes, int64_t ceiling_
  * Counts since the library was loaded, and the state now:
  *
  *   {"results", "undefined", "failures": {kind: n}, "lost", "running", "slow", "handles",
- *    "heap_bytes", "memory_bytes", "collections"}
+ *    "kept_bytes", "heap_bytes", "memory_bytes", "collections"}
  *
  * lost: given up, counted among the failures of kind deadline too. running and slow (10 ms or more) hold those that were
- * given up and still run. memory_bytes: what Go has from the kernel.
+ * given up and still run. kept_bytes: patterns, schemas and keys that are kept between evaluations, estimated from above.
+ * memory_bytes: what Go has from the kernel.
  */
 extern char *libopa_statistics(size_t *length);
 

@@ -13,7 +13,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
@@ -21,10 +20,6 @@ import (
 // builtins read files that a $ref names, and follow one that names itself until the stack is full. A policy that calls one
 // of them does not compile, unless the specification allows that one by name.
 var withheld = []string{"http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime"}
-
-// valueCache bounds what OPA keeps between evaluations (compiled patterns), which it does not by itself: a pattern may be
-// made of what a client sent.
-const valueCache = `{"inter_query_builtin_value_cache": {"max_num_entries": 1000}}`
 
 // specification is the JSON document that libopa_prepare takes.
 type specification struct {
@@ -41,7 +36,7 @@ type policy struct {
 	specification
 	compiler *ast.Compiler
 	queries  []rego.PreparedEvalQuery // one for each entrypoint, in the order of the specification
-	values   cache.InterQueryValueCache
+	values   *values
 }
 
 // prepare compiles a specification. The problems are all that OPA found, not only the first.
@@ -55,11 +50,7 @@ func prepare(text []byte) (*policy, []problem) {
 			return nil, []problem{{Code: "specification", Message: name + " is no builtin that is off"}}
 		}
 	}
-	config, err := cache.ParseCachingConfig([]byte(valueCache))
-	if err != nil {
-		return nil, problemsOf("cache", err)
-	}
-	p.values = cache.NewInterQueryValueCache(context.Background(), config)
+	p.values = newValues()
 	var problems []problem
 	if p.compiler, problems = p.compile(); len(problems) > 0 {
 		return nil, problems

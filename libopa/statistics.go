@@ -38,6 +38,7 @@ type statistics struct {
 	Running     int              `json:"running"`
 	Slow        int              `json:"slow"`
 	Handles     int              `json:"handles"`
+	KeptBytes   int64            `json:"kept_bytes"`
 	HeapBytes   uint64           `json:"heap_bytes"`
 	MemoryBytes uint64           `json:"memory_bytes"`
 	Collections uint64           `json:"collections"`
@@ -52,8 +53,13 @@ func (t *tally) now() statistics {
 	for kind, number := range t.failures {
 		s.Failures[kind] = number.Load()
 	}
-	policies.Range(func(any, any) bool {
+	seen := map[*values]bool{} // policy sets over other data share theirs
+	policies.Range(func(_, p any) bool {
 		s.Handles++
+		if kept := p.(*policy).values; kept != nil && !seen[kept] {
+			seen[kept] = true
+			s.KeptBytes += kept.bytes()
+		}
 		return true
 	})
 	s.Running, s.Slow = watching.state()

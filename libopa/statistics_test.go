@@ -23,6 +23,18 @@ func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
 	}
 }
 
+func TestWhatPolicySetsShareIsCountedOnce(t *testing.T) {
+	before, shared := counts.now().KeptBytes, newValues()
+	shared.patterns.put("a", "a", 100)
+	for _, p := range []*policy{{values: shared}, {values: shared}} {
+		handle := int64(keep(p))
+		defer policies.Delete(handle)
+	}
+	if kept := counts.now().KeptBytes - before; kept != 100 {
+		t.Errorf("%d bytes", kept)
+	}
+}
+
 func TestARandomHandleFindsNothing(t *testing.T) {
 	handle := int64(keep(&policy{}))
 	defer policies.Delete(handle)

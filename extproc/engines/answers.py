@@ -45,9 +45,10 @@ class Answer:
 class Statistics:
     """Counts since libopa was loaded, and the state of its process now.
 
-    `failures` is by kind: deadline, evaluation, input, memory, withdrawn, internal.  `lost` evaluations could not be
-    stopped at their deadlines; `running` and `slow` (10 ms or more) hold those that still run.  `heap_bytes` is Go's
-    heap, `memory_bytes` what Go has from the kernel.
+    `failures` is by kind: deadline, evaluation, input, memory, overloaded, withdrawn, internal.  `lost` evaluations
+    could not be stopped at their deadlines; `running` and `slow` (10 ms or more) hold those that still run.
+    `kept_bytes` is what libopa keeps between evaluations (patterns, schemas, keys), estimated from above; `heap_bytes`
+    is Go's heap, `memory_bytes` what Go has from the kernel.
     """
 
     results: int
@@ -57,6 +58,7 @@ class Statistics:
     running: int
     slow: int
     handles: int
+    kept_bytes: int
     heap_bytes: int
     memory_bytes: int
     collections: int

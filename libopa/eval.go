@@ -20,11 +20,12 @@ const (
 	kindEvaluation = "evaluation" // OPA reported an error; code, file and row are its own
 	kindInput      = "input"      // the input is not strict JSON; the message names the byte
 	kindMemory     = "memory"     // Go's heap is above its ceiling
+	kindOverloaded = "overloaded" // too many evaluations that could not be stopped still run
 	kindWithdrawn  = "withdrawn"  // the caller did not want it any more
 	kindInternal   = "internal"   // a bug: a bad handle, a panic
 )
 
-var kinds = []string{kindDeadline, kindEvaluation, kindInput, kindMemory, kindWithdrawn, kindInternal}
+var kinds = []string{kindDeadline, kindEvaluation, kindInput, kindMemory, kindOverloaded, kindWithdrawn, kindInternal}
 
 // failure is why an evaluation has no answer. It never holds content of the input.
 type failure struct {

@@ -17,6 +17,7 @@ var (
 	withdrawn = &failure{Kind: kindWithdrawn, Message: "withdrawn before it began"}
 	late      = &failure{Kind: kindDeadline, Message: "the deadline passed while the decision was waiting for a thread"}
 	lost      = &failure{Kind: kindDeadline, Message: "the policy did not answer, and could not be stopped at the deadline"}
+	stuck     = &failure{Kind: kindOverloaded, Message: "too many evaluations could not be stopped at their deadlines and still run"}
 	tooLong   = &failure{Kind: kindInput, Message: fmt.Sprintf("input is longer than %d bytes", C.LIBOPA_MAX_INPUT)}
 )
 
@@ -71,6 +72,8 @@ func refusal(job *C.libopa_job) *failure {
 		return withdrawn
 	case job.left_ns <= 0:
 		return late
+	case job.refused != 0:
+		return stuck
 	case job.input_length > C.LIBOPA_MAX_INPUT:
 		return tooLong
 	case memory.isFull():

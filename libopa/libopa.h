@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LIBOPA_ABI 3                 /* changes with a signature, or with what a status or document means */
+#define LIBOPA_ABI 4                 /* changes with a signature, or with what a status or document means */
 #define LIBOPA_MAX_INPUT (1L << 30)  /* bytes of an input; a longer one fails as `input` */
 #define LIBOPA_MAX_OUTPUT (16 << 20) /* bytes of a result; a longer one fails as `evaluation`, result_too_large */
 #define LIBOPA_MAX_NOTES (256 << 10) /* bytes of notes, about; what is over is left out and `truncated` says so */
@@ -32,7 +32,7 @@ enum {
 
 /* ---- 1. Into Go -------------------------------------------------------------------------------------------------- */
 
-/* {"abi": 3, "cpus": 2, "go": "go1.26.8", "opa": "1.22.2"}: cpus is what this process may use, its cgroup counted. */
+/* {"abi": 4, "cpus": 2, "go": "go1.26.8", "opa": "1.22.2"}: cpus is what this process may use, its cgroup counted. */
 extern char *libopa_version(size_t *length);
 
 /*
@@ -107,7 +107,8 @@ int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, c
  *   {int64_t ticket, elapsed_ns; int32_t status; uint32_t n, m; char output[n], notes[m]}   without padding.
  *
  * elapsed_ns is the evaluation alone, 0 if it never began. A failure document is {kind, code, file, row, message}; kind is
- * deadline, evaluation (with OPA's code, file and row), input, memory, withdrawn or internal; none quotes the input. Notes
+ * deadline, evaluation (with OPA's code, file and row), input, memory, overloaded (max_lost evaluations that could not be
+ * stopped run by now), withdrawn or internal; none quotes the input. Notes
  * are empty but for a policy set that explains: {"printed": [{file, row, text}], "rules": [{rule, file, row, title}],
  * "error": OPA's own words, "truncated"}; they may quote the input.
  */

@@ -127,6 +127,7 @@ libopa_job *libopa_queue_next(libopa_queue *queue) {
 		pthread_cond_wait(&queue->work, &queue->lock);
 	}
 	libopa_job *job = pop(&queue->waiting);
+	job->refused = queue->lost >= queue->max_lost; // it was below when the job came
 	pthread_mutex_unlock(&queue->lock);
 	job->left_ns = job->due_ns - now_ns();
 	return job;

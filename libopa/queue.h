@@ -11,7 +11,7 @@ typedef struct libopa_job {
 	int64_t ticket, handle, due_ns, time_ns; // due_ns is of CLOCK_MONOTONIC
 	int64_t left_ns;                         // until due_ns, when an evaluator took it
 	uint64_t seed;
-	int32_t entrypoint, withdrawn, status;
+	int32_t entrypoint, withdrawn, refused, status; // refused: too many are lost
 	uint32_t output_length, notes_length;
 	int64_t elapsed_ns;
 	size_t input_length;

@@ -14,8 +14,8 @@ func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
 	counted.count(answer{fail: crowded})
 	got := counted.now()
 	want := statistics{
-		Results: 1, Undefined: 2, Handles: got.Handles, Running: got.Running, Slow: got.Slow,
-		Failures:  map[string]int64{"deadline": 1, "evaluation": 0, "input": 0, "memory": 1, "withdrawn": 0, "internal": 0},
+		Results: 1, Undefined: 2, Handles: got.Handles, Running: got.Running, Slow: got.Slow, KeptBytes: got.KeptBytes,
+		Failures:  map[string]int64{"deadline": 1, "evaluation": 0, "input": 0, "memory": 1, "overloaded": 0, "withdrawn": 0, "internal": 0},
 		HeapBytes: got.HeapBytes, MemoryBytes: got.MemoryBytes, Collections: got.Collections,
 	}
 	if !reflect.DeepEqual(got, want) || got.HeapBytes == 0 || got.MemoryBytes < got.HeapBytes {

@@ -101,7 +101,7 @@ def _failure(*, kind: str, code: str, file: str, row: int, message: str) -> Exch
     match kind:
         case "deadline":
             return EngineTimeout(message)
-        case "memory":
+        case "memory" | "overloaded":
             return Overloaded(message)
         case "evaluation":
             return EngineError(f"{code} at {file}:{row}" if file else code)

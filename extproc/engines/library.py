@@ -11,7 +11,7 @@ from pathlib import Path
 from extproc.engines.answers import Answer, Moment, Statistics, read_answers, refuse
 from extproc.errors import EngineError, PolicyLoadError
 
-ABI = 3
+ABI = 4
 LIBRARY = Path(__file__).with_name("libopa.so")
 MAX_LOST = 32
 """Evaluations inside one long builtin call cannot be stopped; with this many of them running, nothing more is taken."""

@@ -67,6 +67,27 @@ def test_nothing_is_taken_while_too_many_evaluations_cannot_be_stopped(
     asyncio.run(scenario())
 
 
+def test_what_waits_does_not_begin_once_too_many_cannot_be_stopped(
+    policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr(library, "MAX_LOST", 1)
+        before = library.library().statistics()
+        rego = "package extproc.request\n\ndecision := bits.lsh(1, input.by)\n"
+        async with running(policies(rego), threads=2) as engine:
+            stuck = [engine.decide(ask(b'{"by": 20000000}'), 0.2) for _ in range(2)]
+            waiting = [engine.decide(ask(b'{"by": 20000000}'), 60) for _ in range(8)]
+            assert [type(await outcome(future)) for future in stuck] == [EngineTimeout] * 2
+            errors = [await outcome(future) for future in waiting]
+            assert [(type(error), str(error)) for error in errors] == [
+                (Overloaded, "too many evaluations could not be stopped at their deadlines and still run")
+            ] * 8
+            after = library.library().statistics()
+            assert (after.lost - before.lost, after.failures["overloaded"] - before.failures["overloaded"]) == (2, 8)
+
+    asyncio.run(scenario())
+
+
 def test_what_cannot_be_answered_in_time_is_refused_at_once(policies: Policies) -> None:
     async def scenario() -> None:
         async with running(policies(BOMB_OR_ANSWER), threads=1) as engine:

@@ -165,6 +165,7 @@ def test_statistics_count_what_became_of_evaluations(queue: Queue) -> None:
         "evaluation": 0,
         "input": 1,
         "memory": 0,
+        "overloaded": 0,
         "withdrawn": 0,
         "internal": 0,
     }

@@ -180,7 +180,6 @@ class EmbeddedEngine:
         return future
 
     def _submit(self, job: _Job, question: Question, timeout_ns: int) -> int:
-        self._library.check_process()
         if self._closed:
             raise EngineError("the engine is closed")
         if job.point not in self._index:

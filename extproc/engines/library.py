@@ -122,7 +122,7 @@ class Library:
         queue = self._c.libopa_open(threads, MAX_LOST, ctypes.byref(descriptor))
         if queue is None:
             raise PolicyLoadError("libopa found no file descriptor for its queue: raise the limit on open files")
-        return Queue(queue, descriptor.value)
+        return Queue(queue, descriptor.value, self.check_process)
 
     def close(self, handle: int) -> None:
         """Drop a policy set; an evaluation that runs ends in peace."""
@@ -138,18 +138,17 @@ class Library:
 class Queue:
     """Jobs to Go's threads and their answers back.  No call waits or enters Go, so none gives the GIL away (PyDLL).
 
-    `descriptor` is readable while there are answers.  All methods are for one thread.
+    `descriptor` is readable while there are answers.  All methods are for one thread, and raise EngineError in a forked
+    child: a lock that another thread held at the fork would never open there.
     """
 
-    def __init__(self, queue: int, descriptor: int) -> None:
+    def __init__(self, queue: int, descriptor: int, check_process: Callable[[], None]) -> None:
         library = ctypes.PyDLL(str(LIBRARY))
         _declare(library)
         self.descriptor = descriptor
+        self._check_process = check_process
         self._submit, self._take = partial(library.libopa_submit, queue), partial(library.libopa_take, queue)
-        self.withdraw: Callable[[int], None] = partial(library.libopa_withdraw, queue)
-        """A job that has not begun shall not; it is answered all the same.  Any other ticket means nothing."""
-        self.shut: Callable[[], None] = partial(library.libopa_shut, queue)
-        """Free the queue and its descriptor, once all answers are taken.  The last call."""
+        self._withdraw, self._shut = partial(library.libopa_withdraw, queue), partial(library.libopa_shut, queue)
         self._room = _Room(_BUFFER_BYTES)
 
     def submit(self, handle: int, entrypoint: int, document: bytes | None, *, timeout_ns: int, moment: Moment) -> int:
@@ -157,12 +156,24 @@ class Queue:
 
         With None as its document, `input` is undefined.
         """
+        self._check_process()
         size = 0 if document is None else len(document)
         ticket: int = self._submit(handle, entrypoint, document, size, timeout_ns, moment.time_ns, moment.seed)
         return ticket
 
+    def withdraw(self, ticket: int) -> None:
+        """A job that has not begun shall not; it is answered all the same.  Any other ticket means nothing."""
+        self._check_process()
+        self._withdraw(ticket)
+
+    def shut(self) -> None:
+        """Free the queue and its descriptor, once all answers are taken.  The last call."""
+        self._check_process()
+        self._shut()
+
     def take(self) -> list[Answer]:
         """The answers that are there; not all if they are large."""
+        self._check_process()
         room = self._room
         written = self._take(room.window, room.size)
         if written < 0:  # for this once, for such answers are rare

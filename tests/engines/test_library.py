@@ -230,7 +230,7 @@ def test_many_threads_prepare_replace_ask_and_close_at_once() -> None:
     assert failed == []
 
 
-def _call_everything(loaded: Library, handle: int, pipe: Connection) -> None:
+def _call_everything(loaded: Library, queue: Queue, handle: int, pipe: Connection) -> None:
     calls = {
         "prepare": lambda: loaded.prepare(b"{}"),
         "replace_data": lambda: loaded.replace_data(handle, b"{}"),
@@ -238,6 +238,10 @@ def _call_everything(loaded: Library, handle: int, pipe: Connection) -> None:
         "tune": lambda: loaded.tune(gc_percent=100),
         "statistics": loaded.statistics,
         "open": lambda: loaded.open(1),
+        "submit": lambda: queue.submit(handle, 0, b"{}", timeout_ns=MINUTE_NS, moment=MOMENT),
+        "take": queue.take,
+        "withdraw": lambda: queue.withdraw(1),
+        "shut": queue.shut,
     }
     refused = {}
     for name, call in calls.items():
@@ -250,14 +254,19 @@ def _call_everything(loaded: Library, handle: int, pipe: Connection) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of just what is tested here
-def test_every_call_of_a_forked_child_is_refused_and_none_hangs() -> None:
+def test_every_call_of_a_forked_child_is_refused_and_none_hangs(queue: Queue) -> None:
     handle = prepare("d := 1")
     ours, theirs = multiprocessing.Pipe()
-    child = multiprocessing.get_context("fork").Process(target=_call_everything, args=(library(), handle, theirs))
+    child = multiprocessing.get_context("fork").Process(
+        target=_call_everything, args=(library(), queue, handle, theirs)
+    )
     child.start()
     assert ours.poll(10)
     assert ours.recv() == dict.fromkeys(
-        ("prepare", "replace_data", "verify_bundle", "tune", "statistics", "open"),
+        (
+            *("prepare", "replace_data", "verify_bundle", "tune", "statistics", "open"),
+            *("submit", "take", "withdraw", "shut"),
+        ),
         "libopa was loaded before a fork: start workers by spawn",
     )
     child.join(10)

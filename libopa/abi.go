@@ -58,6 +58,14 @@ func copyOf(memory *C.char, length C.size_t) string {
 	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(memory)), int(length)))
 }
 
+// textOf is copyOf for what another caller than ours may get wrong.
+func textOf(memory *C.char, length C.size_t) (string, []problem) {
+	if memory == nil && length > 0 {
+		return "", []problem{{Code: kindInternal, Message: "NULL has a length"}}
+	}
+	return copyOf(memory, length), nil
+}
+
 // handOver copies text into memory that the caller releases with libopa_free.
 func handOver(text []byte, length *C.size_t) *C.char {
 	*length = C.size_t(len(text))
@@ -97,11 +105,15 @@ func safely(find func() []problem) (problems []problem) {
 	return find()
 }
 
-// made hands over the problems of making a policy, or its handle and none.
-func made(make func() (*policy, []problem), handle *C.int64_t, length *C.size_t) *C.char {
+// made hands over the problems of making a policy from a text, or its handle and none.
+func made(text *C.char, n C.size_t, from func(string) (*policy, []problem), handle *C.int64_t, length *C.size_t) *C.char {
 	*handle = 0
 	return handOver(list(safely(func() []problem {
-		p, problems := make()
+		given, problems := textOf(text, n)
+		if len(problems) > 0 {
+			return problems
+		}
+		p, problems := making.within(func() (*policy, []problem) { return from(given) })
 		if len(problems) == 0 {
 			*handle = keep(p)
 		}
@@ -125,14 +137,12 @@ func libopa_version(length *C.size_t) *C.char {
 
 //export libopa_prepare
 func libopa_prepare(spec *C.char, n C.size_t, handle *C.int64_t, length *C.size_t) *C.char {
-	text := copyOf(spec, n)
-	return made(func() (*policy, []problem) { return prepare([]byte(text)) }, handle, length)
+	return made(spec, n, func(text string) (*policy, []problem) { return prepare([]byte(text)) }, handle, length)
 }
 
 //export libopa_replace_data
 func libopa_replace_data(old C.int64_t, data *C.char, n C.size_t, handle *C.int64_t, length *C.size_t) *C.char {
-	text := copyOf(data, n)
-	return made(func() (*policy, []problem) {
+	return made(data, n, func(text string) (*policy, []problem) {
 		p, fail := policyOf(int64(old))
 		if fail != nil {
 			return nil, []problem{{Code: fail.Kind, Message: fail.Message}}
@@ -146,8 +156,13 @@ func libopa_close(handle C.int64_t) { policies.Delete(int64(handle)) }
 
 //export libopa_verify_bundle
 func libopa_verify_bundle(spec *C.char, n C.size_t, length *C.size_t) *C.char {
-	text := copyOf(spec, n)
-	return handOver(list(safely(func() []problem { return verify([]byte(text)) })), length)
+	return handOver(list(safely(func() []problem {
+		text, problems := textOf(spec, n)
+		if len(problems) > 0 {
+			return problems
+		}
+		return verify([]byte(text))
+	})), length)
 }
 
 //export libopa_tune

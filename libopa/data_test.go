@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,6 +75,26 @@ func TestABuiltinThatFailsIsAnErrorWhereTheSpecificationSaysSo(t *testing.T) {
 	want := &failure{kindEvaluation, "eval_builtin_error", "p.rego", 2, "the evaluation failed"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("%+v", fail)
+	}
+}
+
+func TestASpecificationNeedsItsModulesAndEntrypoints(t *testing.T) {
+	want := []problem{{Code: "specification", Message: "modules and entrypoints are required"}}
+	for _, spec := range []string{`null`, `{}`, `{"modules": {}}`, `{"entrypoints": []}`} {
+		if p, problems := prepare([]byte(spec)); p != nil || !reflect.DeepEqual(problems, want) {
+			t.Errorf("%s: %+v", spec, problems)
+		}
+	}
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	comment := "# " + strings.Repeat("x", maxSources/2)
+	text, _ := json.Marshal(map[string]any{
+		"modules": map[string]string{"a.rego": "package a\n" + comment, "b.rego": "package b\n" + comment}, "entrypoints": []string{},
+	})
+	want := []problem{{Code: "specification", Message: "the Rego of the policy set is longer than 8388608 bytes"}}
+	if p, problems := prepare(text); p != nil || !reflect.DeepEqual(problems, want) {
+		t.Errorf("%+v", problems)
 	}
 }
 

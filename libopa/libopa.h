@@ -21,6 +21,7 @@
 
 #define LIBOPA_ABI 4                 /* changes with a signature, or with what a status or document means */
 #define LIBOPA_MAX_INPUT (1L << 30)  /* bytes of an input; a longer one fails as `input` */
+#define LIBOPA_MAX_SOURCES (8 << 20) /* bytes of the Rego of a policy set */
 #define LIBOPA_MAX_OUTPUT (16 << 20) /* bytes of a result; a longer one fails as `evaluation`, result_too_large */
 #define LIBOPA_MAX_NOTES (256 << 10) /* bytes of notes, about; what is over is left out and `truncated` says so */
 
@@ -43,7 +44,7 @@ extern char *libopa_version(size_t *length);
  *
  * Only modules and entrypoints are required. An empty entrypoint is all of `data`. The answer is a list of all problems found, {code, file, row, col, message},
  * row and col counted from 1, 0 and an empty file where there is no place. Without a problem it is [] and *handle is a
- * handle; else *handle is 0.
+ * handle; else *handle is 0. More than LIBOPA_MAX_SOURCES of Rego, or what is not compiled after a minute, is refused.
  */
 extern char *libopa_prepare(char *spec, size_t n, int64_t *handle, size_t *length);
 

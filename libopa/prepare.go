@@ -45,10 +45,8 @@ func prepare(text []byte) (*policy, []problem) {
 	if err := util.UnmarshalJSON(text, &p.specification); err != nil {
 		return nil, problemsOf("specification", err)
 	}
-	for _, name := range p.AllowBuiltins {
-		if !slices.Contains(withheld, name) {
-			return nil, []problem{{Code: "specification", Message: name + " is no builtin that is off"}}
-		}
+	if fault := p.fault(); fault != "" {
+		return nil, []problem{{Code: "specification", Message: fault}}
 	}
 	p.values = newValues()
 	var problems []problem
@@ -61,6 +59,26 @@ func prepare(text []byte) (*policy, []problem) {
 	}
 	p.Modules, p.Data = nil, nil // the compiler has the one, the store the other
 	return p.over(data)
+}
+
+// fault is what is wrong with a specification before a word of Rego was read.
+func (s *specification) fault() string {
+	if s.Modules == nil || s.Entrypoints == nil {
+		return "modules and entrypoints are required"
+	}
+	size := 0
+	for file, text := range s.Modules {
+		size += len(file) + len(text)
+	}
+	if size > maxSources {
+		return fmt.Sprintf("the Rego of the policy set is longer than %d bytes", maxSources)
+	}
+	for _, name := range s.AllowBuiltins {
+		if !slices.Contains(withheld, name) {
+			return name + " is no builtin that is off"
+		}
+	}
+	return ""
 }
 
 func (s *specification) compile() (*ast.Compiler, []problem) {

@@ -94,8 +94,8 @@ typedef struct libopa_queue libopa_queue;
 extern libopa_queue *libopa_open(int32_t evaluators, int32_t max_lost, int32_t *fd);
 
 /*
- * The ticket of a new job, above 0, with a copy of the input; NULL leaves `input` undefined. 0: not taken, for there is no memory or max_lost evaluations
- * that could not be stopped still run. The deadline counts from here. time_ns is what time.now_ns() says, since 1970; seed
+ * The ticket of a new job, above 0, with a copy of the input; NULL leaves `input` undefined. 0: not taken, for there is no memory, max_lost evaluations
+ * that could not be stopped still run, or NULL has a length. The deadline counts from here. time_ns is what time.now_ns() says, since 1970; seed
  * is what rand.intn, uuid.rfc4122 and the like draw from: with equal time, seed, input and policy an answer is equal.
  */
 int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, const char *input, size_t length,

@@ -87,11 +87,15 @@ libopa_queue *libopa_queue_new(int32_t evaluators, int32_t max_lost, int32_t *fd
 
 int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, const char *input, size_t length,
 		int64_t timeout_ns, int64_t time_ns, uint64_t seed) {
+	if (input == NULL && length > 0)
+		return 0;
 	size_t kept = length > LIBOPA_MAX_INPUT ? 0 : length; // the reader refuses it by its length
 	libopa_job *job = malloc(sizeof *job + kept);
 	if (job == NULL)
 		return 0;
-	*job = (libopa_job){.handle = handle, .entrypoint = entrypoint, .due_ns = now_ns() + timeout_ns,
+	int64_t now = now_ns();
+	int64_t due = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	*job = (libopa_job){.handle = handle, .entrypoint = entrypoint, .due_ns = due,
 			.time_ns = time_ns, .seed = seed, .input_length = length, .input = input ? (char *)(job + 1) : NULL};
 	copy(job->input, input, kept);
 	pthread_mutex_lock(&queue->lock);

@@ -1,5 +1,6 @@
 """The C interface as any Python program has it, without the engine."""
 
+import ctypes
 import json
 import multiprocessing
 import select
@@ -10,7 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from extproc.engines.answers import Answer, Moment
-from extproc.engines.library import Library, Queue, library
+from extproc.engines.library import LIBRARY, Library, Queue, library
 from extproc.errors import EngineError, ExchangeError, Overloaded, PolicyLoadError
 
 MOMENT = Moment(time_ns=1_767_355_200_000_000_000, seed=7)
@@ -92,6 +93,32 @@ def test_an_entrypoint_that_is_none_is_an_error(queue: Queue, entrypoint: int) -
         EngineError,
         "internal: no such entrypoint",
     )
+
+
+def test_a_null_that_has_a_length_is_refused_by_every_function() -> None:
+    """As another caller than ours may call it."""
+    c = ctypes.CDLL(str(LIBRARY))
+    for name in ("libopa_prepare", "libopa_replace_data", "libopa_verify_bundle", "libopa_open"):
+        getattr(c, name).restype = ctypes.c_void_p
+    handle, length, descriptor = ctypes.c_int64(7), ctypes.c_size_t(), ctypes.c_int32()
+    answers = [
+        ctypes.string_at(buffer, length.value)
+        for buffer in (
+            c.libopa_prepare(None, ctypes.c_size_t(5), ctypes.byref(handle), ctypes.byref(length)),
+            c.libopa_replace_data(
+                ctypes.c_int64(7), None, ctypes.c_size_t(5), ctypes.byref(handle), ctypes.byref(length)
+            ),
+            c.libopa_verify_bundle(None, ctypes.c_size_t(5), ctypes.byref(length)),
+        )
+    ]
+    problem = {"code": "internal", "file": "", "row": 0, "col": 0, "message": "NULL has a length"}
+    assert ([json.loads(answer) for answer in answers], handle.value) == ([[problem]] * 3, 0)
+    queue = ctypes.c_void_p(c.libopa_open(1, 1, ctypes.byref(descriptor)))
+    minute = ctypes.c_int64(MINUTE_NS)
+    c.libopa_submit.restype = ctypes.c_int64
+    zero = ctypes.c_int64(0)
+    assert c.libopa_submit(queue, zero, 0, None, ctypes.c_size_t(5), minute, zero, ctypes.c_uint64(0)) == 0
+    c.libopa_shut(queue)
 
 
 def test_a_ticket_that_is_none_withdraws_nothing(queue: Queue) -> None:

@@ -6,10 +6,18 @@ package main
 import "C"
 
 import (
+	"unicode/utf8"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
+)
+
+// What one note may take, and what its keys do, in bytes of JSON.
+const (
+	maxNote  = 16 << 10
+	noteKeys = 64
 )
 
 // ruleNote is a rule that applied. Its title is that of its annotation.
@@ -41,7 +49,7 @@ type notes struct {
 func newNotes(annotations *ast.AnnotationSet) *notes {
 	return &notes{
 		Printed: []printNote{}, Rules: []ruleNote{}, annotations: annotations,
-		seen: map[*ast.Rule]struct{}{}, left: C.LIBOPA_MAX_NOTES / 2, // JSON may write it longer
+		seen: map[*ast.Rule]struct{}{}, left: C.LIBOPA_MAX_NOTES - maxNote - noteKeys, // less the error
 	}
 }
 
@@ -62,7 +70,7 @@ func (n *notes) TraceEvent(event topdown.Event) {
 	if !ok || event.Op != topdown.ExitOp {
 		return
 	}
-	if _, known := n.seen[rule]; known || !n.spend(100) {
+	if _, known := n.seen[rule]; known {
 		return
 	}
 	n.seen[rule] = struct{}{}
@@ -73,19 +81,48 @@ func (n *notes) TraceEvent(event topdown.Event) {
 	for _, annotation := range n.annotations.GetRuleScope(rule) {
 		note.Title = annotation.Title
 	}
-	n.Rules = append(n.Rules, note)
+	if n.spend(&note.Rule, &note.File, &note.Title) {
+		n.Rules = append(n.Rules, note)
+	}
 }
 
-func (n *notes) spend(bytes int) bool {
+// spend cuts the texts of a note to what one may take, and reports whether there is room left for it.
+func (n *notes) spend(texts ...*string) bool {
+	bytes := noteKeys
+	for _, text := range texts {
+		bytes += n.cut(text)
+	}
+	if bytes > n.left {
+		n.Truncated = true
+		return false
+	}
 	n.left -= bytes
-	n.Truncated = n.Truncated || n.left < 0
-	return n.left >= 0
+	return true
+}
+
+// cut is the length of a text in JSON, once it is no longer than maxNote there.
+func (n *notes) cut(text *string) int {
+	length := 0
+	for i, char := range *text {
+		bytes := utf8.RuneLen(char)
+		if char < 0x20 || char == '"' || char == '\\' || char == '<' || char == '>' || char == '&' || char == 0x2028 ||
+			char == 0x2029 || char == utf8.RuneError {
+			bytes = len(`\u0000`)
+		}
+		if length+bytes > maxNote {
+			*text, n.Truncated = (*text)[:i], true
+			break
+		}
+		length += bytes
+	}
+	return length
 }
 
 // Print keeps what print() says, OPA's own Hook.
 func (n *notes) Print(at print.Context, text string) error {
-	if n.spend(len(text) + len(at.Location.File)) {
-		n.Printed = append(n.Printed, printNote{at.Location.File, at.Location.Row, text})
+	note := printNote{at.Location.File, at.Location.Row, text}
+	if n.spend(&note.File, &note.Text) {
+		n.Printed = append(n.Printed, note)
 	}
 	return nil
 }
@@ -93,10 +130,7 @@ func (n *notes) Print(at print.Context, text string) error {
 func (n *notes) text(err error) []byte {
 	if err != nil {
 		n.Error = err.Error()
+		n.cut(&n.Error)
 	}
-	text := document(n)
-	if len(text) <= C.LIBOPA_MAX_NOTES {
-		return text
-	}
-	return document(&notes{Printed: []printNote{}, Rules: []ruleNote{}, Truncated: true})
+	return document(n)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,11 +77,32 @@ d if {
 	i == 100000
 }`), question{input: `{}`}, 30*time.Second)
 	var said notes
-	if err := json.Unmarshal(a.notes, &said); err != nil || !said.Truncated || len(a.notes) > 300_000 {
+	if err := json.Unmarshal(a.notes, &said); err != nil || !said.Truncated || len(a.notes) > 256<<10 || len(a.notes) < 150<<10 {
 		t.Errorf("%d bytes, truncated: %v, %v", len(a.notes), said.Truncated, err)
 	}
 	if string(a.result) != "true" {
 		t.Errorf("%s %+v", a.result, a.fail)
+	}
+}
+
+func TestOneHugePrintIsCutAndTheOthersAreKept(t *testing.T) {
+	a := askWith(explaining(t, `package a
+d if {
+	print("before")
+	print(concat("", [input.s | some _ in numbers.range(1, 500)]))
+	print("after")
+}`), question{input: `{"s": "` + strings.Repeat("<é", 1_000) + `"}`}, 30*time.Second)
+	var said notes
+	if err := json.Unmarshal(a.notes, &said); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Repeat("<é", (16<<10)/(len(`\u003c`)+len("é")))
+	texts := []string{}
+	for _, note := range said.Printed {
+		texts = append(texts, note.Text)
+	}
+	if !reflect.DeepEqual(texts, []string{"before", want, "after"}) || len(said.Rules) != 1 || !said.Truncated {
+		t.Errorf("%d notes, %d rules, truncated: %v", len(texts), len(said.Rules), said.Truncated)
 	}
 }
 

@@ -25,7 +25,8 @@ func init() {
 	}
 }
 
-// bounded refuses a text with more brackets than anybody nests, whether or not they nest.
+// bounded refuses a text with more brackets than anybody nests, whether or not they nest. Those in comments and strings
+// count too: to leave them out would take a second reader of each grammar, and where the two differ the process ends.
 func bounded(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		for _, operand := range operands {

@@ -19,7 +19,7 @@ import orjson
 
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.point import Point
-from extproc.engines.answers import Answer, Moment
+from extproc.engines.answers import Answer, Moment, Statistics
 from extproc.engines.library import MAX_LOST, library
 from extproc.engines.sources import PolicySet
 from extproc.errors import EngineError, ExchangeError, Overloaded
@@ -160,6 +160,10 @@ class EmbeddedEngine:
     def serves(self, policies: PolicySet) -> bool:
         """Whether this policy set is the one that decides."""
         return self.identity() == self._identity_of(policies)
+
+    def statistics(self) -> Statistics:
+        """What libopa has evaluated in this process, and what it holds; it may wait for Go, so not on the loop."""
+        return self._library.statistics()
 
     def identity(self) -> PolicyIdentity:
         """See PolicyEngine; an evaluation names the policy that really answered."""

@@ -35,6 +35,7 @@ from extproc.evidence.wal import Loss, WalWriter
 from extproc.server.control import ChildEnd, Failed, NotReady, Ready
 from extproc.server.driver import Driver
 from extproc.server.health import Health
+from extproc.server.observation import observe_engine
 from extproc.server.service import Service
 from extproc.server.translation import STREAMS, receive_limit_bytes, rules_of, worker_address
 from extproc.telemetry.logs import configure
@@ -184,19 +185,22 @@ async def _embedded(settings: Settings, meters: Metrics) -> AsyncIterator[Policy
     watcher = asyncio.create_task(
         watch(engine=engine, paths=policy.paths, data=policy.data, bundle_keys=keys, on_outcome=outcome)
     )
-    watcher.add_done_callback(_watching_ended)
+    watcher.add_done_callback(partial(_ended, "policies are no longer watched: restart to load a change"))
+    observer = asyncio.create_task(observe_engine(engine.statistics, meters, PROBE_S))
+    observer.add_done_callback(partial(_ended, "the engine is no longer observed: its metrics stay as they are"))
     try:
         yield engine
     finally:
         watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)  # one that has failed has said so
+        observer.cancel()
+        await asyncio.gather(watcher, observer, return_exceptions=True)  # one that has failed has said so
         await engine.close()
 
 
-def _watching_ended(watcher: asyncio.Task[None]) -> None:
-    """The loaded policy goes on deciding; that no change of it will be seen must not go unheard."""
-    if not watcher.cancelled() and (error := watcher.exception()) is not None:
-        _LOG.error("policies are no longer watched: restart to load a change", exc_info=error)
+def _ended(meaning: str, task: asyncio.Task[None]) -> None:
+    """The loaded policy goes on deciding without the task; that it has ended must not go unheard."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error(meaning, exc_info=error)
 
 
 def _loaded(meters: Metrics, identity: PolicyIdentity) -> None:

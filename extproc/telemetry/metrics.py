@@ -37,6 +37,12 @@ class Metrics:
     exchanges_in_flight: Gauge
     body_bytes_held: Gauge
     engine_errors: Counter
+    engine_evaluations: Counter
+    engine_evaluations_lost: Counter
+    engine_evaluations_running: Gauge
+    engine_heap_bytes: Gauge
+    engine_memory_bytes: Gauge
+    engine_kept_bytes: Gauge
     policy_reloads: Counter
     receipts_written: Counter
     receipts_shipped: Counter
@@ -98,6 +104,12 @@ def metrics(registry: CollectorRegistry) -> Metrics:
         exchanges_in_flight=gauge("exchanges_in_flight", "HTTP exchanges that are open now."),
         body_bytes_held=gauge("body_bytes_held", "Bytes of bodies in memory now."),
         engine_errors=counter("engine_errors", "Evaluations that failed.", "code"),
+        engine_evaluations=counter("engine_evaluations", "Evaluations that the embedded engine answered.", "outcome"),
+        engine_evaluations_lost=counter("engine_evaluations_lost", "Those it could not stop at their deadlines."),
+        engine_evaluations_running=gauge("engine_evaluations_running", "Those that run now, the lost ones included."),
+        engine_heap_bytes=gauge("engine_heap_bytes", "The embedded engine's heap, which has a ceiling."),
+        engine_memory_bytes=gauge("engine_memory_bytes", "What the embedded engine has from the kernel."),
+        engine_kept_bytes=gauge("engine_kept_bytes", "What it keeps of patterns, schemas and keys, about."),
         policy_reloads=counter("policy_reloads", "Attempts to load a changed policy.", "outcome"),
         receipts_written=counter("receipts_written", "Receipts signed and in the log."),
         receipts_shipped=counter("receipts_shipped", "Receipts that the collector took."),

@@ -58,6 +58,8 @@ def test_the_admin_port_tells_what_the_workers_do(tmp_path: Path) -> None:
         status, metrics = await server.get("/metrics")
         decided = 'extproc_decisions_total{code="",enforcement="enforced",phase="request",verdict="allow"} 1.0'
         assert (status, decided in metrics.splitlines()) == (200, True)
+        assert await until(lambda: server.metric('extproc_engine_evaluations_total{outcome="result"}')) == 1
+        assert await server.metric("extproc_engine_heap_bytes") > 0
         assert await server.get("/livez") == (200, "ok\n")
         assert await server.workers() == [{"index": 0, "address": address, "ready": True, "problem": ""}]
         assert json.loads((await server.get("/version"))[1]) == {"name": "extproc", "version": __version__}

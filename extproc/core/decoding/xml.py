@@ -4,10 +4,8 @@ expat (in the standard library) reads it, by callbacks: a document type declarat
 refused: processing instructions, and comments in an element that has text, which readers join, cut or skip.
 """
 
-from typing import TypeAlias
+from json.encoder import encode_basestring as _quoted
 from xml.parsers import expat
-
-import orjson
 
 from extproc.core.decoding import json
 from extproc.core.decoding.decoded import Decoded
@@ -18,8 +16,7 @@ from extproc.errors import Malformed, OverLimit, TypeMismatch, Undecodable
 _DEEPEST = 120  # a level of elements is two of JSON, and orjson writes 254
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
-Children: TypeAlias = list["str | Element"]
-Element: TypeAlias = dict[str, "str | dict[str, str] | Children"]
+_COMMENT, _TEXT = 1, 2
 
 
 def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
@@ -28,7 +25,8 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     Names in a namespace are written `{uri}local`; declarations of namespaces are no attributes.  Raises Undecodable for
     another charset than UTF-8, in the header or in the document; TypeMismatch where the body is a JSON object or array;
     OverLimit where the names, with a namespace for each, come to more than `Limits.decoded_bytes`; else Malformed, also
-    for elements deeper than `Limits.depth` and for more than `Limits.nodes` elements and attributes.
+    for elements deeper than `Limits.depth`, for more than `Limits.nodes` elements and attributes, and for more than
+    `Limits.fields` different names.
     """
     if not media.is_utf8 or data.startswith(_UTF16):
         raise Undecodable("XML in a charset other than UTF-8")
@@ -38,21 +36,27 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         data.decode()
     except UnicodeDecodeError:
         raise Undecodable("XML that is not UTF-8") from None
-    return Decoded(parsed=orjson.dumps(_Tree(limits).read(data)))
+    return Decoded(parsed=_Text(limits).read(data))
 
 
-class _Tree:
-    """What expat's callbacks have built so far: the children of each open element, outermost first."""
+class _Text:
+    """The tree as a JSON text, written as expat's callbacks come: to build dicts and lists first takes twice the time.
+
+    A NUL stands where a child begins, and becomes the comma between two; no text in XML or JSON can have one.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._depth = min(limits.depth, _DEEPEST)
         self._nodes = limits.nodes
+        self._most_names = limits.fields
         self._name_bytes = limits.decoded_bytes
-        self._open: list[Children] = [[]]
-        self._commented = [False]
+        self._names: dict[str, str] = {}  # each as a JSON string
+        self._open = [0]  # for each open element, outermost first: what it has of _COMMENT and _TEXT
         self._texts: list[str] = []
+        self._pieces: list[str] = []
+        self._write = self._pieces.append
 
-    def read(self, data: bytes) -> str | Element:
+    def read(self, data: bytes) -> bytes:
         """The root element.  Raises Malformed, and Undecodable for another encoding."""
         parser = expat.ParserCreate("utf-8", "}")
         parser.buffer_text = True
@@ -67,40 +71,50 @@ class _Tree:
             parser.Parse(data, True)  # noqa: FBT003 - the last piece; expat takes no keyword
         except expat.ExpatError:
             raise Malformed("no well-formed XML") from None
-        return self._open[0][0]
+        return "".join(self._pieces).replace("[\0", "[").replace("\0", ",").removeprefix(",").encode()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._nodes -= 1 + len(attributes)
         if len(self._open) > self._depth or self._nodes < 0:
             raise Malformed("nested too deeply, or too many elements and attributes")
-        self._name_bytes -= len(name) + sum(map(len, attributes))  # one long namespace, and a short prefix many times
-        if self._name_bytes < 0:
+        if self._texts:
+            self._end_text()
+        self._open.append(0)
+        shown = self._names.get(name) or self._name(name)
+        named = self._attributes(attributes) if attributes else ""
+        self._name_bytes -= len(name)
+        if self._name_bytes < 0:  # one long namespace, and a short prefix many times
             raise OverLimit("namespaces that come to more bytes than allowed")
-        self._end_text()
-        children: Children = []
-        named = {_clark(key): value for key, value in attributes.items()}
-        self._open[-1].append({"name": _clark(name), "attributes": named, "children": children})
-        self._open.append(children)
-        self._commented.append(False)
+        self._write(f'\0{{"name":{shown},"attributes":{{{named}}},"children":[')
+
+    def _attributes(self, attributes: dict[str, str]) -> str:
+        self._name_bytes -= sum(map(len, attributes))
+        known = self._names
+        return ",".join([f"{known.get(key) or self._name(key)}:{_quoted(value)}" for key, value in attributes.items()])
+
+    def _name(self, name: str) -> str:
+        """`{uri}local`, as ElementTree and XPath tools write it; expat leaves the first brace to us."""
+        if len(self._names) == self._most_names:  # each costs as much as an element
+            raise Malformed("too many names")
+        self._names[name] = shown = _quoted("{" + name if "}" in name else name)
+        return shown
 
     def _end(self, _name: str) -> None:
-        self._end_text()
-        children = self._open.pop()
-        if self._commented.pop() and any(isinstance(child, str) and not child.isspace() for child in children):
+        if self._texts:
+            self._end_text()
+        self._write("]}")
+        if self._open.pop() == _COMMENT | _TEXT:
             raise Malformed("a comment in an element with text")
 
     def _end_text(self) -> None:
-        if self._texts:
-            self._open[-1].append("".join(self._texts))
-            self._texts.clear()
+        text = "".join(self._texts)
+        self._texts.clear()
+        self._write("\0" + _quoted(text))
+        if not text.isspace():
+            self._open[-1] |= _TEXT
 
     def _comment(self, _text: str) -> None:
-        self._commented[-1] = True
-
-
-def _clark(name: str) -> str:
-    """`{uri}local`, as ElementTree and XPath tools write it; expat leaves the first brace to us."""
-    return "{" + name if "}" in name else name
+        self._open[-1] |= _COMMENT
 
 
 def _declaration(version: str, encoding: str | None, _standalone: int) -> None:

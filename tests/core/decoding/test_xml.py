@@ -129,6 +129,21 @@ def test_one_long_namespace_under_many_short_names_is_over_the_limit() -> None:
         decode(data, MEDIA, Limits(decoded_bytes=306))
 
 
+def test_more_different_names_than_fields_are_malformed_and_the_same_ones_again_are_not() -> None:
+    few = Limits(fields=3)
+    assert decode(b"<a><b c='1'/><b c='2'/><a/></a>", MEDIA, few).parsed
+    with pytest.raises(Malformed, match="too many names"):
+        decode(b"<a><b c='1'/><b d='2'/></a>", MEDIA, few)
+    with pytest.raises(Malformed, match="too many names"):
+        decode(b"<a><b c='1'/><d/></a>", MEDIA, few)
+
+
+def test_brackets_and_escapes_in_names_values_and_texts_stay_as_they_are() -> None:
+    data = rb"""<a xmlns:p='"\' p:b='["'>[<b/>[,\<b/>"]}</a>"""
+    expected = _element("a", "[", _element("b"), "[,\\", _element("b"), '"]}', **{'{"\\}b': '["'})
+    assert decode(data, MEDIA, Limits()).parsed == orjson.dumps(expected)
+
+
 def test_a_depth_beyond_what_can_be_written_as_json_is_malformed_whatever_the_limit() -> None:
     deep = Limits(depth=1_000)
     assert decode(b"<a>" * 120 + b"</a>" * 120, MEDIA, deep).parsed

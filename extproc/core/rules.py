@@ -28,6 +28,7 @@ class Limits:
     body_bytes: int = 1 << 20
     decoded_bytes: int = 10 << 20
     decoded_ratio: int = 200
+    containers: int = 250_000  # some 35 ms
     depth: int = 64
     fields: int = 10_000
     nodes: int = 50_000

@@ -40,16 +40,16 @@ def is_spoken(tree: object) -> bool:
             return False
 
 
-def lift(data: bytes) -> bytes:
+def lift(body: object) -> bytes:
     """A JSON object of `operation` (query, mutation or subscription), `name`, `root_fields` and `variables`.
 
     `name` is there where the operation has one, `variables` where they were sent; root fields stand in order, without
     aliases, fragments followed.  Where a document cannot be read or names no one operation, `problem` says so instead.
     """
-    body = cast("dict[str, object]", members.exact(data))  # `is_spoken` has seen to it
-    shown = _request(body)
-    if "variables" in body:
-        shown["variables"] = body["variables"]
+    request = cast("dict[str, object]", body)  # `is_spoken` has seen to it
+    shown = _request(request)
+    if "variables" in request:
+        shown["variables"] = request["variables"]
     return orjson.dumps(shown)
 
 

@@ -2,8 +2,8 @@
 
 Refused beyond the grammar: a byte order mark and every charset but UTF-8; a name twice in one object, compared after
 unescaping; escaped lone surrogates; a number outside the float64 range, or written so long that readers differ; nesting
-deeper than `Limits.depth`; more than about `Limits.values` values.  Accepted: integers beyond 2^53 (the policy engine
-gets the original digits) and any scalar at the top.
+deeper than `Limits.depth`; more than about `Limits.values` values, or lists and objects too close to each other (see
+`bound`).  Accepted: integers beyond 2^53 (the policy engine gets the original digits) and any scalar at the top.
 
 How: orjson reads the text.  It is strict on all of the grammar, UTF-8 and surrogates, and never recurses beyond 1,024
 levels; but a later duplicate name silently replaces an earlier one.  So its tree is written back, and unless that gives
@@ -20,15 +20,16 @@ from typing import TypeAlias
 
 import orjson
 
-from extproc.core.decoding import graphql, jsonrpc
+from extproc.core.decoding import graphql, jsonrpc, members
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.inspection import Lifted
 from extproc.core.rules import Limits
 from extproc.errors import Malformed, Undecodable
 
-Lifter: TypeAlias = Callable[[bytes], bytes]
+Lifter: TypeAlias = Callable[[object], bytes]
 
+_STARTS = (b",", b"[", b"{")
 _CONTAINER = re.compile(rb"[ \t\n\r]*+[{\[]")
 _DEEPEST = 250  # orjson writes 254 levels
 # 5e-324 written out has 1,074 decimals, and no float64 needs more; readers with exact decimals take quadratic time.
@@ -49,7 +50,7 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     check(data, tree, limits)
     lifters = _lifters(data, tree, limits)
     del tree
-    return Decoded(parsed=data, lifted=_lifted(data, lifters))
+    return Decoded(parsed=data, lifted=_lifted(data, lifters, limits))
 
 
 def read(data: bytes, limits: Limits) -> object:
@@ -71,7 +72,7 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
     check(data, tree, limits)
     lifters = _lifters(data, tree, limits)
     del tree
-    return Decoded(parsed=data, sniffed=True, lifted=_lifted(data, lifters))
+    return Decoded(parsed=data, sniffed=True, lifted=_lifted(data, lifters, limits))
 
 
 def _lifters(data: bytes, tree: object, limits: Limits) -> dict[str, Lifter]:
@@ -84,8 +85,14 @@ def _lifters(data: bytes, tree: object, limits: Limits) -> dict[str, Lifter]:
     return lifters
 
 
-def _lifted(data: bytes, lifters: dict[str, Lifter]) -> Lifted:
-    return tuple([(name, lift(data)) for name, lift in lifters.items()])
+def _lifted(data: bytes, lifters: dict[str, Lifter], limits: Limits) -> Lifted:
+    """Raises Malformed for more than about `Limits.nodes` values: they are read a second time, and slower."""
+    if not lifters:
+        return ()
+    if sum(map(data.count, _STARTS)) > limits.nodes:
+        raise Malformed("too many values for JSON-RPC or GraphQL")
+    body = members.exact(data)
+    return tuple([(name, lift(body)) for name, lift in lifters.items()])
 
 
 def is_container(data: bytes, limits: Limits) -> bool:
@@ -115,13 +122,18 @@ def _tree(data: bytes, limits: Limits) -> object:
     return tree
 
 
-def bound(data: bytes, limits: Limits) -> None:
+def bound(data: bytes, limits: Limits, *, lines: int = 0) -> None:
     """Refuse what would be a tree of very many values: each costs some 100 ns to build, and 100 bytes.
 
-    What stands inside of strings counts too, so that one look is enough.
+    A list costs ten times as much as a number, and so does each of `lines` that are read one by one; an object twenty
+    times.  Of these there may be `Limits.containers`, an object counted twice, and in longer texts one for each four
+    bytes.  What stands inside of strings counts too, so that one look is enough.
     """
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > limits.values:
+    commas, lists, objects = map(data.count, _STARTS)
+    if max(lines, commas + lists + objects) > limits.values:
         raise Malformed("too many values")
+    if lines + lists + 2 * objects > max(limits.containers, len(data) // 4):
+        raise Malformed("too many lists and objects for so few bytes")
 
 
 def check(data: bytes, tree: object, limits: Limits, *, levels: int = 0) -> None:

@@ -36,13 +36,12 @@ def is_spoken(data: bytes, tree: object, limits: Limits) -> bool:
     return found
 
 
-def lift(data: bytes) -> bytes:
-    """A JSON list with an object for each message.
+def lift(body: object) -> bytes:
+    """A JSON list with an object for each message of a body, which is read by `members.exact`.
 
     It has `id`, `method` and `params` where the message has them; for `tools/call` (Model Context Protocol) `tool` and
     `arguments` too; and `problem` where it breaks the protocol.
     """
-    body = members.exact(data)
     return orjson.dumps([*_messages(body if isinstance(body, list) else [body])])
 
 

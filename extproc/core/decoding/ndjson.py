@@ -20,10 +20,8 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise Undecodable("JSON in a charset other than UTF-8")
     if data.count(b"\r") != data.count(b"\r\n"):
         raise Malformed("a carriage return that ends no line")
-    json.bound(data, limits)
+    json.bound(data, limits, lines=data.count(b"\n"))
     lines = data.removesuffix(b"\n").split(b"\n")
-    if len(lines) > limits.values:
-        raise Malformed("too many values")
     try:
         values = [*map(orjson.loads, lines)]
     except orjson.JSONDecodeError:

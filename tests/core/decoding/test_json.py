@@ -199,6 +199,28 @@ def test_a_tree_of_very_many_values_is_not_built(piece: bytes) -> None:
         decode(b"[" + piece * 100 + b"1]", MEDIA, few)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "passes"), [(b"[]" * 49, True), (b"[]" * 50, False), (b"{}" * 24, True), (b"{}" * 25, False)]
+)
+def test_lists_and_objects_that_cost_more_than_their_bytes_may_are_malformed(pieces: bytes, *, passes: bool) -> None:
+    few = Limits(containers=50)
+    data = b"[" + pieces.replace(b"][", b"],[").replace(b"}{", b"},{") + b"]"
+    if passes:
+        assert decode(data, MEDIA, few).parsed
+    else:
+        with pytest.raises(Malformed, match="lists and objects"):
+            decode(data, MEDIA, few)
+
+
+def test_a_longer_text_may_have_a_list_for_each_four_bytes_and_an_object_for_each_eight() -> None:
+    none = Limits(containers=0)
+    assert decode(b"[1,[1], [1], [1]]", MEDIA, none).parsed  # 17 bytes
+    assert decode(b'{"a":{"b":{"c":1}}}' + b" " * 5, MEDIA, none).parsed  # 24 bytes
+    for text in (b"[1,[1],[1],[1]]", b'{"a":{"b":{"c":1}}}' + b" " * 4):
+        with pytest.raises(Malformed, match="lists and objects"):
+            decode(text, MEDIA, none)
+
+
 @pytest.mark.parametrize("name", ["image/png", "application/octet-stream", "application/grpc-web", "multipart/mixed"])
 def test_json_under_a_type_without_a_parser_contradicts_it(name: str) -> None:
     assert decode(b"[1", MediaType(name), LIMITS) == Decoded()

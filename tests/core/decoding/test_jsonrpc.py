@@ -149,3 +149,15 @@ def test_lifting_hides_no_message_and_alters_none(body: JSON) -> None:
                 assert seen.get(name, "absent") == sent.get(name, "absent")
     else:
         assert decoded.lifted == ()
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"jsonrpc":"2.0","method":"a","params":[%b1]}', b'{"query":"{a}","variables":{"b":[%b1]}}']
+)
+def test_a_request_of_very_many_values_is_malformed_and_not_lifted(body: bytes) -> None:
+    few = Limits(nodes=100)
+    assert decode(body % (b"1," * 90), MEDIA, few).lifted
+    for text in (body % (b"1," * 100), body % (b"[]," * 50), body % (b"{}," * 50)):
+        with pytest.raises(Malformed, match="too many values"):
+            decode(text, MEDIA, few)
+        assert decode(b"[%b]" % text.replace(b"jsonrpc", b"json"), MEDIA, few).parsed

@@ -123,3 +123,10 @@ def test_very_many_values_are_not_built(line: bytes) -> None:
     assert decode(line * 30, MEDIA, few).parsed
     with pytest.raises(Malformed, match="too many values"):
         decode(line * 101, MEDIA, few)
+
+
+def test_very_many_lines_are_not_read_one_by_one() -> None:
+    few = Limits(containers=50)
+    assert decode(b"1\n" * 50, MEDIA, few).parsed
+    with pytest.raises(Malformed, match="lists and objects"):
+        decode(b"1\n" * 51, MEDIA, few)

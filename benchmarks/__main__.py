@@ -23,6 +23,7 @@ from benchmarks.rig import Rig, running_rig
 from benchmarks.soak import run_soak
 from benchmarks.works import CONCURRENCIES, WORKS
 from extproc.demo.stage import forget_surroundings
+from extproc.engines.library import library
 from extproc.errors import StartupError
 
 
@@ -96,7 +97,9 @@ async def _sections(options: argparse.Namespace, cells: list[Cell], rig: Rig) ->
     sections, arguments = {}, sys.argv[1:]
     if options.rounds:
         matrix = await run_matrix(rig, cells, rounds=options.rounds, seconds=options.seconds, say=_say)
-        sections["exchanges"] = f"{provenance('bench', arguments, versions(matrix.opa))}\n\n{matrix_section(matrix)}"
+        sections["exchanges"] = (
+            f"{provenance('bench', arguments, versions(library().opa_version))}\n\n{matrix_section(matrix)}"
+        )
     if options.soak:
         soak = await run_soak(rig, options.soak, _say)
         sections["soak"] = f"{provenance('bench', arguments, versions(''))}\n\n{soak_section(soak)}"

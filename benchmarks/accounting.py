@@ -13,6 +13,18 @@ def cpu_ns(pid: int) -> int:
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def threads_cpu_ns(pid: int, name: str) -> int:
+    """The same of those of its threads that have this name and live.  Raises OSError where the process is gone."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (task / "comm").read_text() == f"{name}\n":
+                total += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):  # it ended since it was listed
+            continue
+    return total
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory, shared pages included (VmRSS of /proc/PID/status)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

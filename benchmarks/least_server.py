@@ -26,7 +26,7 @@ from extproc.evidence.wal import Loss, WalWriter
 _SIGNED_BYTES = 1_250  # a receipt of the measured exchange
 _LINE = b"x" * 1_900 + b"\n"  # its envelope
 _PATIENCE_S = 10.0
-_POLICY = PolicySet({"nothing.rego": "package nothing\n\ndecision := true\n"}, {}, "", "", "")
+_POLICY = PolicySet({"nothing.rego": "package nothing\n\ndecision := true\n"}, b"{}", "", "", "")
 
 
 def _lost(loss: Loss) -> None:

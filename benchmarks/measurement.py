@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.accounting import cpu_ns, rss_bytes
+from benchmarks.accounting import cpu_ns, rss_bytes, threads_cpu_ns
 from benchmarks.load import Load, LoadError, drive
-from benchmarks.rig import SHIPPER, Rig, Subject
+from benchmarks.rig import ENGINE, SERVER, SHIPPER, Rig, Subject
 from benchmarks.works import Work
+from extproc.engines.library import THREADS_NAME
 
 _SETTLE_S = 0.1
 _IDLE_NS = 5_000_000
@@ -42,9 +43,9 @@ async def measure(rig: Rig, subject: Subject, work: Work, concurrency: int, exch
     """
     await _rest(rig)
     pages = await _page(subject)
-    before = {part: cpu_ns(pid) for part, pid in subject.pids.items()}
+    before = _cpu_ns(subject)
     load = await drive(subject.address, work, concurrency=concurrency, exchanges=exchanges, folder=rig.folder)
-    after = {part: cpu_ns(pid) for part, pid in subject.pids.items()}
+    after = _cpu_ns(subject)
     rss = {part: rss_bytes(pid) for part, pid in subject.pids.items()}
     evaluation_us = 0.0
     if subject.admin:
@@ -53,8 +54,13 @@ async def measure(rig: Rig, subject: Subject, work: Work, concurrency: int, exch
         gained = {name: value - pages.get(name, 0.0) for name, value in page.items()}
         _check(gained, load)
         evaluation_us = gained["extproc_decision_duration_seconds_sum"] * 1e6 / load.exchanges
-    cpu_us = {part: (after[part] - before[part]) / 1000 / load.exchanges for part in subject.pids}
+    cpu_us = {part: (after[part] - before[part]) / 1000 / load.exchanges for part in after}
     return Run(load, cpu_us, rss, evaluation_us)
+
+
+def _cpu_ns(subject: Subject) -> dict[str, int]:
+    parts = {part: cpu_ns(pid) for part, pid in subject.pids.items()}
+    return {**parts, ENGINE: threads_cpu_ns(subject.pids[SERVER], THREADS_NAME)}
 
 
 def _check(gained: Mapping[str, float], load: Load) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.matrix import Cell, Matrix
 from benchmarks.measurement import Run
 from benchmarks.rejection import TARGET_MS, Rejections
-from benchmarks.rig import ENVOY, SERVER, SHIPPER, SUPERVISOR
+from benchmarks.rig import ENGINE, ENVOY, SERVER, SHIPPER, SUPERVISOR
 from benchmarks.soak import CONCURRENCY, PARTS, Soak
 from benchmarks.works import TARGET_US, TARGET_WORK
 from extproc.errors import StartupError
@@ -110,7 +110,8 @@ _CPU_HEAD = [
     "empty server",
     "our worker",
     "worker / empty",
-    "policy",
+    "engine",
+    "engine, least",
     "least above empty",
     "**ours above empty**",
     "shipper",
@@ -124,7 +125,8 @@ def _cpu_row(matrix: Matrix, cell: Cell) -> list[str]:
     figures = [
         matrix.median(cell, lambda pair: pair.empty.cpu_us[SERVER]),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[SERVER]),
-        matrix.median(cell, lambda pair: pair.policy_us),
+        matrix.median(cell, lambda pair: pair.ours.cpu_us[ENGINE]),
+        matrix.median(cell, lambda pair: pair.least.cpu_us[ENGINE]),
         matrix.median(cell, lambda pair: pair.least_us),
         matrix.median(cell, lambda pair: pair.above_us),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[SHIPPER]),
@@ -132,9 +134,9 @@ def _cpu_row(matrix: Matrix, cell: Cell) -> list[str]:
         matrix.median(cell, lambda pair: pair.empty.cpu_us[ENVOY]),
         matrix.median(cell, lambda pair: pair.ours.cpu_us[ENVOY]),
     ]
-    empty, worker, policy, least, above, *rest = (f"{figure:,.0f}" for figure in figures)
+    empty, worker, engine, idle, least, above, *rest = (f"{figure:,.0f}" for figure in figures)
     ratio = f"{matrix.median(cell, lambda pair: pair.ratio):.2f}"
-    return [cell.work.name, str(cell.concurrency), empty, worker, ratio, policy, least, f"**{above}**", *rest]
+    return [cell.work.name, str(cell.concurrency), empty, worker, ratio, engine, idle, least, f"**{above}**", *rest]
 
 
 _LATENCY_HEAD = [
@@ -173,7 +175,7 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
             word = "met" if above_us <= TARGET_US else "missed"
             yield (
                 f"Target, {cell.work.name}, {cell.concurrency} in flight: at most {TARGET_US} µs above the empty "
-                f"server, policy apart: {above_us:.0f} µs, {word}."
+                f"server, the engine apart: {above_us:.0f} µs, {word}."
             )
 
 

@@ -19,7 +19,9 @@ from extproc.istio.mapping import gateway_of
 EMPTY, LEAST, EXTPROC = "empty", "least", "extproc"
 RECEIPTS = "receipts"  # the evidence directory, in the rig's folder
 SERVER, SHIPPER, SUPERVISOR, ENVOY = "server", "shipper", "supervisor", "envoy"
-"""Parts of a subject; `server` is what answers Envoy: the empty server, the least one, or our worker."""
+ENGINE = "engine"
+"""Parts of a subject: `server` is what answers Envoy (the empty server, the least one, or our worker), `engine` the
+threads of libopa in it."""
 _ANY_PORT = TcpAddress("127.0.0.1", 0)
 _DEADLINE_MS = 10_000
 """Far from every evaluation here: a machine that is busy must not turn a measurement into denials."""

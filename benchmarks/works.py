@@ -54,4 +54,4 @@ WORKS = (
 CONCURRENCIES = (1, 16)
 TARGET_WORK = WORKS[1]
 TARGET_US = 350
-"""CPU of our own part above the empty server for TARGET_WORK, policy evaluation apart."""
+"""CPU of our own part above the empty server for TARGET_WORK, the engine apart."""

@@ -15,8 +15,10 @@ ABI = 4
 LIBRARY = Path(__file__).with_name("libopa.so")
 MAX_LOST = 32
 """Evaluations inside one long builtin call cannot be stopped; with this many of them running, nothing more is taken."""
+THREADS_NAME = "libopa"
 _SLACK_NS = 2_000_000
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
+_PR_SET_NAME, _PR_GET_NAME, _NAME_BYTES = 15, 16, 16
 _BUFFER_BYTES = 1 << 16
 _AS_IT_IS = -1
 _INTEGER, _SIZE, _POINTER, _TEXT = ctypes.c_int64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p
@@ -47,16 +49,22 @@ def _declare(library: ctypes.CDLL) -> None:
 
 
 @contextmanager
-def _lenient_timers() -> Iterator[None]:
-    """Threads that start herein, and theirs, may wake 2 ms late: Go's monitor would wake every 20 µs for nothing."""
+def _heirs() -> Iterator[None]:
+    """Threads that start herein, and theirs, have a name of their own (for `top -H`), and may wake 2 ms late.
+
+    Go's monitor would wake every 20 µs for nothing.
+    """
     prctl = ctypes.CDLL(None).prctl
-    prctl.argtypes = [ctypes.c_int, ctypes.c_ulong]
-    own_ns = prctl(_PR_GET_TIMERSLACK, 0)
+    prctl.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    own_ns, own_name = prctl(_PR_GET_TIMERSLACK, None), ctypes.create_string_buffer(_NAME_BYTES)
+    prctl(_PR_GET_NAME, own_name)
+    prctl(_PR_SET_NAME, ctypes.c_char_p(THREADS_NAME.encode()))
     prctl(_PR_SET_TIMERSLACK, _SLACK_NS)
     try:
         yield
     finally:
         prctl(_PR_SET_TIMERSLACK, own_ns)
+        prctl(_PR_SET_NAME, own_name)
 
 
 class Library:
@@ -69,7 +77,7 @@ class Library:
         if not LIBRARY.exists():
             raise PolicyLoadError(f"{LIBRARY} is missing: install the package again where it can be built")
         self.pid = os.getpid()
-        with _lenient_timers():
+        with _heirs():
             self._c = ctypes.CDLL(str(LIBRARY))
         self._c.libopa_version.restype, self._c.libopa_free.argtypes = _POINTER, [_POINTER]  # what every ABI has
         version = json.loads(self._text("libopa_version"))

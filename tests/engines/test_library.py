@@ -7,11 +7,12 @@ import select
 import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
 from extproc.engines.answers import Answer, Moment
-from extproc.engines.library import LIBRARY, Library, Queue, library
+from extproc.engines.library import LIBRARY, THREADS_NAME, Library, Queue, library
 from extproc.errors import EngineError, ExchangeError, Overloaded, PolicyLoadError
 
 MOMENT = Moment(time_ns=1_767_355_200_000_000_000, seed=7)
@@ -298,3 +299,11 @@ def test_every_call_of_a_forked_child_is_refused_and_none_hangs(queue: Queue) ->
     )
     child.join(10)
     assert child.exitcode == 0
+
+
+def test_the_threads_of_the_engine_have_its_name_and_the_callers_keep_theirs(queue: Queue) -> None:
+    ask_one = queue.submit(prepare("d := 1"), 0, b"{}", timeout_ns=MINUTE_NS, moment=MOMENT)
+    assert [answer.ticket for answer in take(queue, 1)] == [ask_one]
+    names = {int(task.name): (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+    assert [*names.values()].count(THREADS_NAME) >= 2
+    assert names[threading.get_native_id()] != THREADS_NAME

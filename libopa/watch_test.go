@@ -21,7 +21,7 @@ func TestARunThatEndsInTimeIsNotLost(t *testing.T) {
 	if !w.end(early) {
 		t.Error("it was given up")
 	}
-	w.begin(time.Now().Add(30*time.Millisecond), func() { lost <- "late" })
+	defer w.end(w.begin(time.Now().Add(30*time.Millisecond), func() { lost <- "late" }))
 	if name := <-lost; name != "late" {
 		t.Error(name)
 	}
@@ -29,8 +29,8 @@ func TestARunThatEndsInTimeIsNotLost(t *testing.T) {
 
 func TestAnEarlierDeadlineComesFirst(t *testing.T) {
 	w, lost := newWatch(), make(chan string, 2)
-	w.begin(time.Now().Add(time.Hour), func() { lost <- "later" })
-	w.begin(time.Now().Add(time.Millisecond), func() { lost <- "sooner" })
+	defer w.end(w.begin(time.Now().Add(time.Hour), func() { lost <- "later" }))
+	defer w.end(w.begin(time.Now().Add(time.Millisecond), func() { lost <- "sooner" }))
 	if name := <-lost; name != "sooner" {
 		t.Error(name)
 	}

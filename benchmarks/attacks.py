@@ -125,10 +125,11 @@ def _xml_attacks() -> Iterator[Attack]:
     yield _xml("elements and comments, as many as allowed", b"<a/><!---->" * most)
     yield _xml("elements with a namespace, as many as allowed", b'<a xmlns="u"/>' * most)
     yield _xml("attributes, as many as allowed", b'<a b=""/>' * (most // 2))
-    names = b"".join(b"<a%d/>" % (n % (LIMITS.fields - 1)) for n in range(most))
+    names = b"".join(b"<a%d/>" % (n % (LIMITS.names - 1)) for n in range(most))
     yield _xml("different names, as many as allowed", names)
-    declared = b" ".join(b'xmlns:b%d="u"' % n for n in range(58_000))
-    yield _xml("58,000 namespaces", b"<a " + declared + b"/>")
+    yield _xml("different names and texts, as many as allowed", names.replace(b">", b">b"))
+    declared = b" ".join(b'xmlns:b%d="u"' % n for n in range(most))
+    yield _xml("namespaces, as many as allowed", b"<a " + declared + b"/>")
     yield _xml("as deep as allowed", (b"<a>" * 63 + b"</a>" * 63) * (most // 63))
     yield _xml(
         "a long namespace on each name", b'<p:a xmlns:p="' + b"u" * 5_000 + b'">' + b"<p:a/>" * 2_000 + b"</p:a>"

@@ -25,8 +25,8 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     Names in a namespace are written `{uri}local`; declarations of namespaces are no attributes.  Raises Undecodable for
     another charset than UTF-8, in the header or in the document; TypeMismatch where the body is a JSON object or array;
     OverLimit where the names, with a namespace for each, come to more than `Limits.decoded_bytes`; else Malformed, also
-    for elements deeper than `Limits.depth`, for more than `Limits.nodes` elements and attributes, and for more than
-    `Limits.fields` different names.
+    for elements deeper than `Limits.depth`, for more than `Limits.nodes` elements and attributes, or declarations of
+    namespaces, and for more than `Limits.names` different names.
     """
     if not media.is_utf8 or data.startswith(_UTF16):
         raise Undecodable("XML in a charset other than UTF-8")
@@ -36,6 +36,8 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         data.decode()
     except UnicodeDecodeError:
         raise Undecodable("XML that is not UTF-8") from None
+    if data.count(b"xmlns") > limits.nodes:  # in texts too, so that one look is enough
+        raise Malformed("too many declarations of namespaces")
     return Decoded(parsed=_Text(limits).read(data))
 
 
@@ -48,7 +50,7 @@ class _Text:
     def __init__(self, limits: Limits) -> None:
         self._depth = min(limits.depth, _DEEPEST)
         self._nodes = limits.nodes
-        self._most_names = limits.fields
+        self._most_names = limits.names
         self._name_bytes = limits.decoded_bytes
         self._names: dict[str, str] = {}  # each as a JSON string
         self._open = [0]  # for each open element, outermost first: what it has of _COMMENT and _TEXT

@@ -129,8 +129,15 @@ def test_one_long_namespace_under_many_short_names_is_over_the_limit() -> None:
         decode(data, MEDIA, Limits(decoded_bytes=306))
 
 
-def test_more_different_names_than_fields_are_malformed_and_the_same_ones_again_are_not() -> None:
-    few = Limits(fields=3)
+def test_more_declarations_of_namespaces_than_nodes_are_malformed() -> None:
+    few = Limits(nodes=2)
+    assert decode(b"<a xmlns='u' xmlns:b='v'/>", MEDIA, few).parsed
+    with pytest.raises(Malformed, match="namespaces"):
+        decode(b"<a xmlns='u' xmlns:b='v' xmlns:c='w'/>", MEDIA, few)
+
+
+def test_more_different_names_than_allowed_are_malformed_and_the_same_ones_again_are_not() -> None:
+    few = Limits(names=3)
     assert decode(b"<a><b c='1'/><b c='2'/><a/></a>", MEDIA, few).parsed
     with pytest.raises(Malformed, match="too many names"):
         decode(b"<a><b c='1'/><b d='2'/></a>", MEDIA, few)

@@ -32,7 +32,7 @@ class Limits:
     depth: int = 64
     fields: int = 10_000
     names: int = 3_000  # so that they stay in the cache of a CPU; large schemas have as many
-    nodes: int = 40_000  # some 40 ms of XML
+    nodes: int = 35_000  # some 45 ms of the dearest XML
     parts: int = 1_000  # as Werkzeug and Starlette bound them by default
     values: int = 600_000
 

@@ -96,7 +96,7 @@ def _lifted_attacks() -> Iterator[Attack]:
     members = b",".join(b'"%x":0' % n for n in range(few))
     yield Attack("JSON-RPC: as many members as allowed", _JSON, head + b"[]," + members + b"}")
     call = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"a","arguments":{"b":[%b]}}}'
-    calls = b",".join(call % (n, b",".join([b"1"] * 30)) for n in range(LIMITS.parts))
+    calls = b",".join(call % (n, b",".join([b"1"] * (LIMITS.nodes // LIMITS.parts - 10))) for n in range(LIMITS.parts))
     yield Attack("JSON-RPC: as many calls as allowed", _JSON, b"[" + calls + b"]")
     yield Attack("JSON-RPC: tiny calls", _JSON, _listed(b'{"jsonrpc":"2.0"}'))
     both = b'"query":"{a}","variables":' + _lists(few // 2) + b"}"

@@ -42,3 +42,50 @@ def envoy(  # noqa: PLR0913 - one parameter for each option
     )
     message = bootstrap(gateway)
     typer.echo(to_yaml(message) if output == "yaml" else to_json(message), nl=False)
+
+
+@app.command()
+def istio(  # noqa: PLR0913 - one parameter for each option
+    *,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The server's configuration.")] = None,
+    profile: Annotated[
+        Literal["service", "in-pod"], typer.Option(help="Pods of its own, or a container beside the gateway.")
+    ] = "service",
+    gateway: Annotated[
+        Literal["classic", "gateway-api"], typer.Option(help="Istio's own gateway, or the Gateway API's.")
+    ] = "classic",
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Where the server runs.")] = "extproc",
+    gateway_namespace: Annotated[str, typer.Option(metavar="NAME", help="Where the gateway runs.")] = "istio-system",
+    gateway_service_account: Annotated[
+        str, typer.Option(metavar="NAME", help="Whom the server lets ask (classic).")
+    ] = "istio-ingressgateway-service-account",
+    selector: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=VALUE", help="The gateway's pods (classic); repeatable.")
+    ] = None,
+    gateway_name: Annotated[str | None, typer.Option(metavar="NAME", help="The Gateway (gateway-api).")] = None,
+    exclude_route: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A route that nobody inspects; repeatable.")
+    ] = None,
+) -> None:
+    """Print what a mesh needs so that its ingress gateway asks this server about every exchange.
+
+    Example:  extproc render istio --config extproc.yaml --selector istio=ingressgateway | kubectl apply -f -
+    """
+    from extproc.config import load_settings
+    from extproc.istio.attachment import Attachment, ingress_gateway
+    from extproc.istio.mapping import envoy_filter_of
+    from extproc.istio.protojson import manifests
+
+    attachment = Attachment(
+        gateway=ingress_gateway(
+            kind=gateway,
+            namespace=gateway_namespace,
+            name=gateway_name,
+            service_account=gateway_service_account,
+            labels=tuple(selector or ["istio=ingressgateway"]),
+        ),
+        namespace=namespace,
+        profile=profile,
+        excluded_routes=tuple(exclude_route or ()),
+    )
+    typer.echo(manifests([envoy_filter_of(load_settings(config), attachment).document()]), nl=False)

@@ -6,9 +6,6 @@ from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
 from envoy_data_plane.envoy.config.core.v3 import (
     GrpcService,
     GrpcServiceEnvoyGrpc,
-    Http1ProtocolOptions,
-    HttpProtocolOptions,
-    HttpProtocolOptionsHeadersWithUnderscoresAction,
     SubstitutionFormatString,
 )
 from envoy_data_plane.envoy.config.route.v3 import Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost
@@ -17,7 +14,6 @@ from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessL
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
-    HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
     HttpConnectionManagerTracing,
     HttpConnectionManagerUpgradeConfig,
@@ -30,8 +26,7 @@ from envoy_data_plane.google.protobuf import Any, Struct
 
 from extproc.istio.clusters import OTLP, UPSTREAM
 from extproc.istio.gateway import Gateway
-from extproc.istio.guards import request_guard, response_guard, strip_client_headers
-from extproc.istio.processor import processor
+from extproc.istio.hardening import hardening, our_filters
 
 NAME = "gateway"
 
@@ -42,41 +37,27 @@ MESSAGES_BEFORE_THE_UPSTREAM = 3
 
 def connection_manager(gateway: Gateway) -> HttpConnectionManager:
     """Finite time-outs, one spelling of each path, and the filters in the order that the guards need."""
-    return HttpConnectionManager(
-        stat_prefix=NAME,
-        route_config=_routes(gateway),
-        http_filters=http_filters(gateway),
-        tracing=_tracing() if gateway.otlp else None,
-        common_http_protocol_options=HttpProtocolOptions(
-            idle_timeout=timedelta(minutes=5),
-            headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
-        ),
-        # HTTP/1.1 trailers are dropped unless asked for; the policy decides about them like about the rest.
-        http_protocol_options=Http1ProtocolOptions(enable_trailers=True),
-        server_name=NAME,
-        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.OVERWRITE,
-        stream_idle_timeout=timedelta(minutes=5),
-        request_timeout=timedelta(seconds=60),
-        request_headers_timeout=timedelta(seconds=15),
-        access_log=[_access_log(gateway.access_log, gateway.prefix)] if gateway.access_log else [],
-        use_remote_address=True,
-        generate_request_id=True,
-        request_id_extension=RequestIdExtension(typed_config=Any.pack(UuidRequestIdConfig(pack_trace_reason=False))),
-        # Known to Envoy, so that the decision about an upgrade is the policy's and has a receipt.
-        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
-        # Dot segments, backslashes and needless escapes go (RFC 3986 section 6.2.2): a rule has one path to name.
-        normalize_path=True,
-        merge_slashes=True,  # without it `/%5Chost` would be redirected to `//host`, which browsers take for a host
-        # A client learns the one spelling and asks again under it; nothing of this request reaches policy or upstream.
-        path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT,
-    )
+    manager = hardening(idle_timeout=timedelta(minutes=5))
+    manager.stat_prefix = NAME
+    manager.route_config = _routes(gateway)
+    manager.http_filters = http_filters(gateway)
+    manager.tracing = _tracing() if gateway.otlp else None
+    manager.server_name = NAME
+    manager.server_header_transformation = HttpConnectionManagerServerHeaderTransformation.OVERWRITE
+    manager.access_log = [_access_log(gateway.access_log, gateway.prefix)] if gateway.access_log else []
+    manager.use_remote_address = True
+    manager.generate_request_id = True
+    request_id = UuidRequestIdConfig(pack_trace_reason=False)
+    manager.request_id_extension = RequestIdExtension(typed_config=Any.pack(request_id))
+    # Known to Envoy, so that the decision about an upgrade is the policy's and has a receipt.
+    manager.upgrade_configs = [HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")]
+    return manager
 
 
 def http_filters(gateway: Gateway) -> list[HttpFilter]:
-    """Requests pass downwards, responses upwards: each guard stands behind the processor in its direction."""
-    guards = [response_guard()] if gateway.response_point else []
+    """Our filters, and the router."""
     router = HttpFilter(name="envoy.filters.http.router", typed_config=Any.pack(Router()))
-    return [*guards, strip_client_headers(gateway.prefix), processor(gateway), request_guard(), router]
+    return [*our_filters(gateway), router]
 
 
 def _routes(gateway: Gateway) -> RouteConfiguration:

@@ -42,24 +42,15 @@ def address_of(text: str) -> Address:
     return TcpAddress(host=host.removeprefix("[").removesuffix("]"), port=int(port))
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """One plain Envoy in front of one upstream.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterSettings:
+    """What our filters need to know, in whatever gateway they stand.
 
-    `processors` holds one address per worker, all of them endpoints of one cluster.  `request_headers` and
-    `response_headers` are what a policy may change: lower-case names that may end in `*`.  `status_on_error` is what
-    Envoy answers when the processor does not (one of Envoy's `StatusCode` values).  `otlp` receives Envoy's own spans,
-    with `prompt_spans` each as it ends and not in batches of up to five seconds; `access_log` is a file path for one
-    JSON object per exchange.  `waivers`: the server may tell Envoy not to buffer a body.
+    `request_headers` and `response_headers` are what a policy may change: lower-case names that may end in `*`.
+    `status_on_error` is what Envoy answers when the processor does not (one of Envoy's `StatusCode` values).
+    `waivers`: the server may tell Envoy not to buffer a body.
     """
 
-    listen: Address
-    upstream: Address
-    processors: tuple[Address, ...]
-    admin: Address = TcpAddress(host="127.0.0.1", port=0)
-    otlp: Address | None = None
-    prompt_spans: bool = False
-    access_log: str | None = None
     request_body_bytes: int = 1 << 20
     response_body_bytes: int = 1 << 20
     message_timeout_ms: int = 2_000
@@ -76,3 +67,21 @@ class Gateway:
     def buffer_bytes(self) -> int:
         """`per_connection_buffer_limit_bytes`: a body just over our limit still arrives whole and gets our answer."""
         return max(self.request_body_bytes, self.response_body_bytes) + (64 << 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway(FilterSettings):
+    """One plain Envoy in front of one upstream.
+
+    `processors` holds one address per worker, all of them endpoints of one cluster.  `otlp` receives Envoy's own spans,
+    with `prompt_spans` each as it ends and not in batches of up to five seconds; `access_log` is a file path for one
+    JSON object per exchange.
+    """
+
+    listen: Address
+    upstream: Address
+    processors: tuple[Address, ...]
+    admin: Address = TcpAddress(host="127.0.0.1", port=0)
+    otlp: Address | None = None
+    prompt_spans: bool = False
+    access_log: str | None = None

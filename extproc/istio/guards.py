@@ -26,6 +26,8 @@ from envoy_data_plane.google.protobuf import Any
 
 from extproc.istio.gateway import NAMESPACE
 
+REQUEST_GUARD = "extproc.request_guard"
+
 # Envoy lets a response pass when its script fails, so the status and the body go first.  `body` and `trailers` suspend
 # the script, after which `headers` must be asked for again.  What has no body (HEAD, 204) must not be given one.
 RESPONSE_GUARD = """\
@@ -84,4 +86,4 @@ def request_guard() -> HttpFilter:
     allowed = Policy(permissions=[permission], principals=[Principal(any=True)])
     rules = Rules(action=RbacAction.ALLOW, policies={"extproc_said_allow": allowed})
     rbac = Rbac(rules=rules, rules_stat_prefix="extproc_request_guard_")
-    return HttpFilter(name="extproc.request_guard", typed_config=Any.pack(rbac))
+    return HttpFilter(name=REQUEST_GUARD, typed_config=Any.pack(rbac))

@@ -1,10 +1,14 @@
 """From what the operator configured to what a gateway must be told."""
 
+from dataclasses import fields
 from typing import assert_never
 
 from extproc.config import Settings
 from extproc.errors import ConfigurationError
-from extproc.istio.gateway import Address, Gateway, TcpAddress, UnixAddress, address_of
+from extproc.istio.attachment import Attachment
+from extproc.istio.envoy_filter import EnvoyFilter
+from extproc.istio.gateway import Address, FilterSettings, Gateway, TcpAddress, UnixAddress, address_of
+from extproc.istio.patches import envoy_filter
 
 
 def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Address, otlp: Address | None) -> Gateway:
@@ -17,12 +21,37 @@ def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Ad
         raise ConfigurationError(
             f"listen: {settings.listen} lets the kernel choose a port, and Envoy cannot be told which: name one"
         )
+    shared = filter_settings(settings)
     return Gateway(
         listen=listen,
         upstream=upstream,
         processors=worker_addresses(server, settings.workers),
         admin=admin,
         otlp=otlp,
+        **{field.name: getattr(shared, field.name) for field in fields(shared)},
+    )
+
+
+def envoy_filter_of(settings: Settings, attachment: Attachment) -> EnvoyFilter:
+    """The patches that make a gateway of the mesh ask the server of these settings.
+
+    Raises ConfigurationError for a value that Envoy cannot hold, and in the in-pod profile when the server does not
+    listen on a Unix socket.
+    """
+    server = address_of(settings.listen)
+    if attachment.profile == "service":
+        return envoy_filter(filter_settings(settings), attachment)
+    if not isinstance(server, UnixAddress):
+        raise ConfigurationError(
+            f"listen: {settings.listen} is no Unix socket, over which a container in the gateway's pod is asked: "
+            "write unix:///run/extproc/extproc.sock"
+        )
+    return envoy_filter(filter_settings(settings), attachment, worker_addresses(server, settings.workers))
+
+
+def filter_settings(settings: Settings) -> FilterSettings:
+    """What the filters must be told: limits, time-outs and header rules have this one source."""
+    return FilterSettings(
         request_body_bytes=settings.inspection.request_body_bytes,
         response_body_bytes=settings.inspection.response_body_bytes,
         message_timeout_ms=settings.envoy.message_timeout_ms,

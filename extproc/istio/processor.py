@@ -17,12 +17,15 @@ from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 
 from extproc.errors import ConfigurationError
-from extproc.istio.gateway import NAMESPACE, Gateway
+from extproc.istio.gateway import NAMESPACE, FilterSettings
 from extproc.istio.mutation_rules import mutation_rules
 
 # Istio's InferencePool routes override the key `envoy.filters.http.ext_proc`; this name is ours alone.
 FILTER_NAME = "extproc.policy"
 CLUSTER_NAME = "extproc"
+
+LOCAL = GrpcServiceEnvoyGrpc(cluster_name=CLUSTER_NAME)
+"""The workers of this machine, as a cluster of Envoy's own configuration."""
 
 REQUEST_ATTRIBUTES = (
     "request.id",
@@ -46,21 +49,21 @@ BUFFERED = ProcessingModeBodySendMode.BUFFERED
 NONE = ProcessingModeBodySendMode.NONE
 
 
-def processor(gateway: Gateway) -> HttpFilter:
-    """The filter that asks.
+def processor(settings: FilterSettings, service: GrpcServiceEnvoyGrpc = LOCAL) -> HttpFilter:
+    """The filter that asks `service`.
 
     Raises ConfigurationError when Envoy has no such `status_on_error`.
     """
     config = ExternalProcessor(
-        grpc_service=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=CLUSTER_NAME)),
+        grpc_service=GrpcService(envoy_grpc=service),
         failure_mode_allow=False,
-        status_on_error=HttpStatus(code=_status(gateway.status_on_error)),
-        message_timeout=timedelta(milliseconds=gateway.message_timeout_ms),
-        processing_mode=processing_mode(response_point=gateway.response_point),
-        allow_mode_override=gateway.waivers,
-        allowed_override_modes=[BODIES_WAIVED, REQUEST_BODY_WAIVED] if gateway.waivers else [],
+        status_on_error=HttpStatus(code=_status(settings.status_on_error)),
+        message_timeout=timedelta(milliseconds=settings.message_timeout_ms),
+        processing_mode=processing_mode(response_point=settings.response_point),
+        allow_mode_override=settings.waivers,
+        allowed_override_modes=[BODIES_WAIVED, REQUEST_BODY_WAIVED] if settings.waivers else [],
         route_cache_action=ExternalProcessorRouteCacheAction.RETAIN,
-        mutation_rules=mutation_rules(gateway),
+        mutation_rules=mutation_rules(settings),
         request_attributes=list(REQUEST_ATTRIBUTES),
         response_attributes=list(RESPONSE_ATTRIBUTES),
         metadata_options=MetadataOptions(

@@ -1,6 +1,7 @@
 """Typed messages as text that Envoy reads: protojson with the field names of the .proto files."""
 
 import json
+from collections.abc import Iterable, Mapping
 
 import betterproto2
 import yaml
@@ -16,6 +17,11 @@ def to_yaml(message: betterproto2.Message) -> str:
     """The same document as YAML 1.1, with multi-line strings (the Lua source) as blocks."""
     document = message.to_dict(casing=betterproto2.Casing.SNAKE)
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def manifests(documents: Iterable[Mapping[str, object]]) -> str:
+    """Kubernetes objects as one stream of YAML documents."""
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, explicit_start=True)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -32,3 +32,21 @@ def test_an_address_that_is_none_is_a_configuration_error(config: str) -> None:
 
     with pytest.raises(ConfigurationError, match="'nowhere' is no address"):
         CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def test_the_envoy_filter_is_printed_for_the_gateway_that_was_named(config: str) -> None:
+    where = ["--gateway-namespace", "istio-ingress", "--selector", "istio=ingress", "--exclude-route", "health"]
+    text = CliRunner().invoke(app, ["istio", "--config", config, *where], catch_exceptions=False).stdout
+
+    documents = {each["kind"]: each for each in yaml.safe_load_all(text)}
+    spec = documents["EnvoyFilter"]["spec"]
+    assert documents["EnvoyFilter"]["metadata"]["namespace"] == "istio-ingress"
+    assert spec["workloadSelector"] == {"labels": {"istio": "ingress"}}
+    assert [each["applyTo"] for each in spec["configPatches"]].count("HTTP_ROUTE") == 1
+
+
+def test_the_same_options_print_the_same_bytes(config: str) -> None:
+    command = ["istio", "--config", config, "--gateway", "gateway-api", "--gateway-name", "edge"]
+    first, second = (CliRunner().invoke(app, command, catch_exceptions=False).stdout for _ in range(2))
+
+    assert first == second

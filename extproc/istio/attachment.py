@@ -1,0 +1,109 @@
+"""Where in a mesh we run and which gateway asks us, as plain values."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from extproc.errors import ConfigurationError
+
+NAME = "extproc"
+"""Of every object that we render."""
+
+LABELS = {"app.kubernetes.io/name": NAME}
+
+PORT = 9000
+ADMIN_PORT = 9090
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
+_LABEL_KEY = re.compile(r"([a-z0-9][-.a-z0-9]{0,252}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicGateway:
+    """Pods of Istio's own ingress gateway, by their labels."""
+
+    namespace: str
+    service_account: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiGateway:
+    """A Gateway of the Gateway API; istiod makes its Deployment and names everything after it."""
+
+    namespace: str
+    name: str
+
+    @property
+    def service_account(self) -> str:
+        """As istiod names it for the class `istio`."""
+        return f"{self.name}-istio"
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """What istiod puts on its pods."""
+        return (("gateway.networking.k8s.io/gateway-name", self.name),)
+
+
+IngressGateway: TypeAlias = ClassicGateway | ApiGateway
+
+
+def ingress_gateway(
+    *,
+    kind: Literal["classic", "gateway-api"],
+    namespace: str,
+    name: str | None,
+    service_account: str,
+    labels: tuple[str, ...],
+) -> IngressGateway:
+    """From options; each label is `KEY=VALUE`.
+
+    Raises ConfigurationError for a name or a label that Kubernetes does not take, and for a Gateway without a name.
+    """
+    if kind == "classic":
+        return ClassicGateway(named(namespace), named(service_account), tuple(map(_label, labels)))
+    if name is None:
+        raise ConfigurationError("a Gateway of the Gateway API is found by its name: say --gateway-name")
+    return ApiGateway(named(namespace), named(name))
+
+
+def named(text: str) -> str:
+    """The same text, a DNS label of RFC 1123.
+
+    Raises ConfigurationError for anything else.
+    """
+    if not _NAME.fullmatch(text):
+        raise ConfigurationError(f"{text!r} is no name of a Kubernetes object: lower-case letters, digits and dashes")
+    return text
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (equals and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
+        raise ConfigurationError(f"{text!r} is no label: expected KEY=VALUE")
+    return key, value
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """The server in `namespace`, asked by `gateway`.
+
+    `profile` service: a Service of its own pods, over Istio's mutual TLS.  `in-pod`: a container beside the gateway,
+    over a Unix socket.  `excluded_routes` are names of routes that nobody inspects.
+    """
+
+    gateway: IngressGateway
+    namespace: str = NAME
+    profile: Literal["service", "in-pod"] = "service"
+    excluded_routes: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The Service's name in DNS."""
+        return f"{NAME}.{self.namespace}.svc.cluster.local"
+
+    @property
+    def cluster(self) -> str:
+        """The name that istiod gives the Service's cluster."""
+        return f"outbound|{PORT}||{self.host}"

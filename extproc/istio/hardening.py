@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import (
-    GrpcServiceEnvoyGrpc,
+    GrpcService,
     Http1ProtocolOptions,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
@@ -43,7 +43,7 @@ def hardening(idle_timeout: timedelta | None = None) -> HttpConnectionManager:
     )
 
 
-def our_filters(settings: FilterSettings, service: GrpcServiceEnvoyGrpc = LOCAL) -> list[HttpFilter]:
+def our_filters(settings: FilterSettings, service: GrpcService = LOCAL) -> list[HttpFilter]:
     """Requests pass downwards, responses upwards: each guard stands behind the processor in its direction.
 
     Raises ConfigurationError for a value that Envoy cannot hold.

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import betterproto2
-from envoy_data_plane.envoy.config.core.v3 import GrpcServiceEnvoyGrpc, RetryPolicy, RetryPolicyRetryHostPredicate
+from envoy_data_plane.envoy.config.core.v3 import (
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    RetryPolicy,
+    RetryPolicyRetryHostPredicate,
+)
 from envoy_data_plane.envoy.config.listener.v3 import Filter, Listener
 from envoy_data_plane.envoy.config.route.v3 import Route
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ExtProcPerRoute
@@ -56,7 +61,7 @@ def envoy_filter(settings: FilterSettings, attachment: Attachment, workers: Sequ
     """
     in_pod = attachment.profile == "in-pod"
     cluster = [_patch("CLUSTER", Match(), "ADD", processor_cluster(workers))] if in_pod else []
-    filters = our_filters(settings, LOCAL if in_pod else _remote(attachment))
+    filters = our_filters(settings, LOCAL if in_pod else remote(attachment))
     patches = (
         *cluster,
         _listener(settings.buffer_bytes),
@@ -87,17 +92,21 @@ def _spec(gateway: IngressGateway, patches: tuple[ConfigPatch, ...]) -> Spec:
     assert_never(gateway)
 
 
-def _remote(attachment: Attachment) -> GrpcServiceEnvoyGrpc:
-    """The Service's cluster.  A pod that is gone is noticed by the next exchange, which then asks another.
+def remote(attachment: Attachment) -> GrpcService:
+    """The Service's cluster.  A pod that is gone is noticed by an exchange, which then asks another.
 
     Only what no pod has answered is asked again: the stream could not be opened, or was refused before it was read.
     """
     others = RetryPolicyRetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts", typed_config=Any.pack(PreviousHostsPredicate())
     )
-    return GrpcServiceEnvoyGrpc(
-        cluster_name=attachment.cluster,
-        authority=attachment.host,  # Envoy would send the cluster's name, in which `|` is no character of an authority
+    return GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(
+            cluster_name=attachment.cluster,
+            # Envoy would send the cluster's name, in which `|` is no character of an authority.
+            authority=attachment.host,
+        ),
+        # Not that of `envoy_grpc`, which is for Envoy's own xDS streams.
         retry_policy=RetryPolicy(
             retry_on=RETRY_ON,
             num_retries=RETRIES,

@@ -24,7 +24,7 @@ from extproc.istio.mutation_rules import mutation_rules
 FILTER_NAME = "extproc.policy"
 CLUSTER_NAME = "extproc"
 
-LOCAL = GrpcServiceEnvoyGrpc(cluster_name=CLUSTER_NAME)
+LOCAL = GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=CLUSTER_NAME))
 """The workers of this machine, as a cluster of Envoy's own configuration."""
 
 REQUEST_ATTRIBUTES = (
@@ -49,13 +49,13 @@ BUFFERED = ProcessingModeBodySendMode.BUFFERED
 NONE = ProcessingModeBodySendMode.NONE
 
 
-def processor(settings: FilterSettings, service: GrpcServiceEnvoyGrpc = LOCAL) -> HttpFilter:
+def processor(settings: FilterSettings, service: GrpcService = LOCAL) -> HttpFilter:
     """The filter that asks `service`.
 
     Raises ConfigurationError when Envoy has no such `status_on_error`.
     """
     config = ExternalProcessor(
-        grpc_service=GrpcService(envoy_grpc=service),
+        grpc_service=service,
         failure_mode_allow=False,
         status_on_error=HttpStatus(code=_status(settings.status_on_error)),
         message_timeout=timedelta(milliseconds=settings.message_timeout_ms),

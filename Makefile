@@ -38,7 +38,7 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real Rego: blocked attacks and verified receipts.  ARGS=--keep leaves it running.
 	@$(BIN)/extproc demo $(ARGS)
 
-test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets and of the wheels.
+test: $(READY) $(TOOLS)/opa $(MANIFEST_TOOLS) $(SCHEMAS) ## Every test but those of the outside data sets and of the wheels.
 	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel $(ARGS)
 
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).

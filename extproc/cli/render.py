@@ -5,6 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from extproc import __version__
+
+_PROCESSES_BYTES = 512 << 20
+"""A worker, the supervisor and the shipper as they start, and margin."""
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -63,19 +68,34 @@ def istio(  # noqa: PLR0913 - one parameter for each option
         list[str] | None, typer.Option(metavar="LABEL=VALUE", help="The gateway's pods (classic); repeatable.")
     ] = None,
     gateway_name: Annotated[str | None, typer.Option(metavar="NAME", help="The Gateway (gateway-api).")] = None,
+    trust_domain: Annotated[str, typer.Option(metavar="NAME", help="The mesh's.")] = "cluster.local",
     exclude_route: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A route that nobody inspects; repeatable.")
     ] = None,
+    image: Annotated[str, typer.Option(metavar="IMAGE", help="The server's.")] = f"extproc:{__version__}",
+    replicas: Annotated[int, typer.Option(min=2, help="Pods of the server.")] = 2,
+    receipts_size: Annotated[str, typer.Option(metavar="QUANTITY", help="The receipts' volume.")] = "8Gi",
+    storage_class: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its class; without one it is an emptyDir.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(metavar="NAME", help="Istio's, where it has one.")] = None,
+    part: Annotated[
+        Literal["all", "server", "gateway", "gateway-pods"],
+        typer.Option(help="The server, what makes the gateway ask it, or a patch for the gateway's own pods."),
+    ] = "all",
 ) -> None:
     """Print what a mesh needs so that its ingress gateway asks this server about every exchange.
 
-    Example:  extproc render istio --config extproc.yaml --selector istio=ingressgateway | kubectl apply -f -
+    Example:  extproc render istio --config extproc.yaml --part server | kubectl apply -f -
     """
     from extproc.config import load_settings
-    from extproc.istio.attachment import Attachment, ingress_gateway
-    from extproc.istio.mapping import envoy_filter_of
+    from extproc.istio.attachment import Attachment, ingress_gateway, named
+    from extproc.istio.manifests.pod import Workload
+    from extproc.istio.manifests.render import render
     from extproc.istio.protojson import manifests
+    from extproc.server.translation import memory_bound
 
+    settings = load_settings(config)
     attachment = Attachment(
         gateway=ingress_gateway(
             kind=gateway,
@@ -84,8 +104,17 @@ def istio(  # noqa: PLR0913 - one parameter for each option
             service_account=gateway_service_account,
             labels=tuple(selector or ["istio=ingressgateway"]),
         ),
-        namespace=namespace,
+        namespace=named(namespace),
         profile=profile,
+        trust_domain=trust_domain,
         excluded_routes=tuple(exclude_route or ()),
     )
-    typer.echo(manifests([envoy_filter_of(load_settings(config), attachment).document()]), nl=False)
+    workload = Workload(
+        image=image,
+        memory_bytes=memory_bound(settings).total + settings.policy.memory_bytes + _PROCESSES_BYTES,
+        replicas=replicas,
+        receipts_size=receipts_size,
+        storage_class=storage_class,
+        revision=revision,
+    )
+    typer.echo(manifests(render(settings, attachment, workload, part)), nl=False)

@@ -96,7 +96,13 @@ class Attachment:
     gateway: IngressGateway
     namespace: str = NAME
     profile: Literal["service", "in-pod"] = "service"
+    trust_domain: str = "cluster.local"
     excluded_routes: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> str:
+        """The namespace of the pods that the server runs in."""
+        return self.gateway.namespace if self.profile == "in-pod" else self.namespace
 
     @property
     def host(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import betterproto2
 import yaml
 from typing_extensions import override
+from yaml.emitter import ScalarAnalysis
 
 
 def to_json(message: betterproto2.Message) -> str:
@@ -30,6 +31,13 @@ class _Dumper(yaml.SafeDumper):
     @override
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+    @override
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        """Rego is indented with tabs, which a block may hold (YAML 1.2 section 8.1); PyYAML would quote the whole."""
+        analysis = super().analyze_scalar(scalar.replace("\t", " ") if "\n" in scalar else scalar)
+        analysis.scalar = scalar
+        return analysis
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -13,6 +13,8 @@ OPTIONS = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:8080"]
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     file = tmp_path / "extproc.yaml"
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/request.rego").write_text("package extproc.request\n")
     file.write_text("policy: {paths: [policies]}\nworkers: 2\n")
     return str(file)
 
@@ -50,3 +52,14 @@ def test_the_same_options_print_the_same_bytes(config: str) -> None:
     first, second = (CliRunner().invoke(app, command, catch_exceptions=False).stdout for _ in range(2))
 
     assert first == second
+
+
+def test_a_part_can_be_applied_by_itself(config: str) -> None:
+    def kinds(part: str) -> list[str]:
+        text = CliRunner().invoke(app, ["istio", "--config", config, "--part", part], catch_exceptions=False).stdout
+        return [each.get("kind", "patch") for each in yaml.safe_load_all(text)]
+
+    assert kinds("server")[0] == "Namespace"
+    assert kinds("gateway") == ["EnvoyFilter"]
+    assert kinds("gateway-pods") == ["patch"]
+    assert kinds("all") == kinds("server") + kinds("gateway")

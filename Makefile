@@ -14,7 +14,7 @@ export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/
 
 include .ci/tools.mk
 
-.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa
+.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa envoyfilters
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -72,6 +72,9 @@ coverage: $(READY) ## Coverage of the core and the evidence by their own tests; 
 format: $(READY) rego-format ## Format Python and Rego.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+envoyfilters: $(READY) ## Render the kustomize base and overlays in envoyfilters/ anew.
+	$(BIN)/python -m envoyfilters
 
 bench: $(READY) $(TOOLS)/hey ## CPU, latency and memory against an empty server, in one interleaved run.
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -45,12 +45,14 @@ $(TOOLS)/sdk: benchmarks/engines/sdk/main.go libopa/go.mod libopa/go.sum | .tool
 
 # Format, types against the input schema, tests at 100 % coverage, lint. Policies load as a bundle, as the server's do.
 rego-check: $(TOOLS)/opa $(TOOLS)/regal ## Policies: format, types, tests at 100 %, lint.
-	$(TOOLS)/opa fmt --list --fail policies
+	$(TOOLS)/opa fmt --list --fail policies envoyfilters/policies
 	$(TOOLS)/opa check --strict --bundle --schema policies/schemas/input.json policies
+	$(TOOLS)/opa check --strict --bundle --schema policies/schemas/input.json envoyfilters/policies
 	$(TOOLS)/opa test --bundle policies
+	$(TOOLS)/opa test --bundle envoyfilters/policies
 	@$(TOOLS)/opa test --bundle --coverage --threshold 100 policies > .tools/rego-coverage.json \
 	  || { echo "rego: coverage below 100 %, see not_covered in .tools/rego-coverage.json"; exit 1; }
-	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies
+	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies envoyfilters/policies
 
 rego-format: $(TOOLS)/opa ## Format the policies.
-	$(TOOLS)/opa fmt --write policies
+	$(TOOLS)/opa fmt --write policies envoyfilters/policies

@@ -7,9 +7,6 @@ import typer
 
 from extproc import __version__
 
-_PROCESSES_BYTES = 512 << 20
-"""A worker, the supervisor and the shipper as they start, and margin."""
-
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -93,7 +90,7 @@ def istio(  # noqa: PLR0913 - one parameter for each option
     from extproc.istio.manifests.pod import Workload
     from extproc.istio.manifests.render import render
     from extproc.istio.protojson import manifests
-    from extproc.server.translation import memory_bound
+    from extproc.server.translation import most_memory_bytes
 
     settings = load_settings(config)
     attachment = Attachment(
@@ -111,7 +108,7 @@ def istio(  # noqa: PLR0913 - one parameter for each option
     )
     workload = Workload(
         image=image,
-        memory_bytes=memory_bound(settings).total + settings.policy.memory_bytes + _PROCESSES_BYTES,
+        memory_bytes=most_memory_bytes(settings),
         replicas=replicas,
         receipts_size=receipts_size,
         storage_class=storage_class,

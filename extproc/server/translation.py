@@ -69,6 +69,15 @@ class MemoryBound:
         return self.bodies + self.messages + self.inspection
 
 
+_PROCESSES_BYTES = 512 << 20
+"""A worker, the supervisor and the shipper as they start, and margin."""
+
+
+def most_memory_bytes(settings: Settings) -> int:
+    """What a container with one worker holds at most: for its limit."""
+    return memory_bound(settings).total + settings.policy.memory_bytes + _PROCESSES_BYTES
+
+
 def memory_bound(settings: Settings) -> MemoryBound:
     """Bodies until `overloaded`; for each stream a message that waits to be read; one inspection at a time."""
     inspection = settings.inspection

@@ -1,0 +1,1 @@
+"""What is applied to a mesh, as kustomize reads it; `python -m envoyfilters` renders it anew (`make envoyfilters`)."""

@@ -1,4 +1,4 @@
-"""Write the base and the overlays into a folder, this one unless another is named.
+"""Write the base, the overlays and the chart's schema into a folder, this one unless another is named.
 
 The base is the server before anybody asks it.  An overlay adds the EnvoyFilter, and replaces those objects of the base
 that its configuration changes; in-pod has no pods of its own, so no base.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from envoyfilters.values_schema import values_schema
 from extproc.config import load_settings
 from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway
 from extproc.istio.manifests.objects import Document
@@ -63,6 +64,7 @@ def files() -> Iterator[tuple[str, str]]:
         changed = {file: each for file, each in documents.items() if file not in added and each != base[file]}
         yield from _folder(f"overlays/{name}", added, changed, base=not in_pod)
         yield f"overlays/{name}/gateway-pods.yaml", manifests(overlay.documents("gateway-pods"))
+    yield "chart/values.schema.json", values_schema()
 
 
 def _folder(

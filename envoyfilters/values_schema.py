@@ -1,0 +1,90 @@
+"""values.schema.json: the server's own schema for what the server reads, and the chart's own values."""
+
+import copy
+import json
+
+from extproc.config import Settings
+
+Schema = dict[str, object]
+
+ELSEWHERE = ("listen", "workers", "admin", "blocking")
+"""Keys of the server's configuration that the chart writes itself, or that are values of their own."""
+
+_NAME = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+_FILE = {"pattern": "^[A-Za-z0-9][-._A-Za-z0-9]*(/[A-Za-z0-9][-._A-Za-z0-9]*)*$"}
+_LABEL = {"type": "string", "pattern": "^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9][-_.A-Za-z0-9]*=[-_.A-Za-z0-9]*$"}
+
+
+def values_schema() -> str:
+    """JSON Schema draft 2020-12; helm refuses values that it does not allow."""
+    server = json.loads(json.dumps(Settings.model_json_schema()))
+    definitions = server["$defs"]
+    _bounds(definitions)
+    configuration = {name: each for name, each in server["properties"].items() if name not in ELSEWHERE}
+    for name in ("paths", "bundle_keys"):  # paths of the pod
+        del definitions["Policy"]["properties"][name]
+    for name in ("directory", "key", "hmac_key"):
+        del definitions["Evidence"]["properties"][name]
+    # helm takes a null for "as the chart has it", so what only a null can say is `inspectResponses: false`.
+    definitions["Points"]["properties"]["response"] = {"type": "string"}
+    # Envoy's enumeration of statuses is closed; these have a name in the template.
+    definitions["Blocking"]["properties"]["failure_status"] = {"enum": [403, 429, 503], "default": 503}
+    _without_defaults(definitions)
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": definitions,
+        **_object(
+            blocking={"$ref": "#/$defs/Blocking"},
+            inspectResponses={"type": "boolean"},
+            policies={"type": "object", "propertyNames": _FILE, "additionalProperties": {"type": "string"}},
+            configuration={"type": "object", "properties": configuration, "additionalProperties": False},
+            image={"type": "string"},
+            replicas={"type": "integer", "minimum": 2},
+            revision={"type": "string"},
+            receipts=_object(size={"type": "string", "minLength": 1}, storageClass={"type": "string"}),
+            gateway=_gateway(),
+            trustDomain={"type": "string", "minLength": 1},
+            **{"global": {"type": "object"}},
+        ),
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _gateway() -> Schema:
+    named = {"if": {"properties": {"kind": {"const": "gateway-api"}}}, "then": {"properties": {"name": _NAME}}}
+    return named | _object(
+        enabled={"type": "boolean"},
+        kind={"enum": ["classic", "gateway-api"]},
+        namespace=copy.copy(_NAME),
+        serviceAccount=copy.copy(_NAME),
+        selector={"type": "array", "minItems": 1, "items": _LABEL},
+        name={"type": "string"},
+        excludedRoutes={"type": "array", "items": {"type": "string", "minLength": 1}},
+    )
+
+
+def _object(**properties: object) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _bounds(node: object) -> None:
+    """Pydantic leaves some bounds under its own names, which JSON Schema does not know."""
+    if isinstance(node, list):
+        for each in node:
+            _bounds(each)
+    elif isinstance(node, dict):
+        for own, standard in (("ge", "minimum"), ("le", "maximum")):
+            if isinstance(node.get(own), int):
+                node[standard] = node.pop(own)
+        for each in node.values():
+            _bounds(each)
+
+
+def _without_defaults(definitions: dict[str, Schema]) -> None:
+    """Of a section: what its parts have is enough, and would name keys that are not there."""
+    for definition in definitions.values():
+        properties = definition["properties"]
+        assert isinstance(properties, dict)  # noqa: S101 - every section has some
+        for each in properties.values():
+            if "$ref" in each:
+                each.pop("default", None)

@@ -165,7 +165,7 @@ def test_a_change_of_a_policy_is_a_rollout(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[Object, str]] = {
     "no policy": ({"policies": {}}, "policies: at least one"),
-    "a policy outside of its folder": ({"policies": {"../a.rego": POLICY}}, "/policies"),
+    "a policy outside of its folder": ({"policies": {"../a.rego": POLICY}}, "'../a.rego' does not match pattern"),
     "a misspelt value": ({"bloking": {}}, "'bloking' not allowed"),
     "a misspelt key of the server": ({"configuration": {"inspection": {"bytes": 1}}}, "'bytes' not allowed"),
     "a status that is no denial": ({"blocking": {"status": 200}}, "minimum: got 200, want 400"),

@@ -2,13 +2,15 @@
 
 Readers of this format forgive different things, so whatever one might forgive is malformed: bytes before the first
 boundary and after the last, a boundary anywhere but at a line of its own, bare CR or LF in the header of a part, folded
-lines, parts without a name, parameters twice, escapes in names.  Files are shown by digest and size.
+lines, parts without a name, parameters twice, escapes in names, names that one of them cleans.  Files are shown by
+digest and size.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from html import unescape
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -35,6 +37,10 @@ _ESCAPES = re.compile(rb"%(?:22|0[AD])", re.IGNORECASE)
 _IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
 _KNOWN = frozenset({b"content-disposition", b"content-type", b"content-transfer-encoding", b"content-length"})
 _TEXT = frozenset({"", "utf-8", "utf8", "us-ascii"})
+# Django 4.2 takes a part with a longer header, its blank line counted, for none.
+_HEADER_BYTES = 1024
+# Django cuts a longer file name, but for its extension.
+_FILENAME_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +101,14 @@ def _parts(data: bytes, delimiter: bytes, most: int) -> Iterator[_Part]:
         if not (piece.startswith(b"\r\n") and piece.endswith(b"\r\n")):
             raise Malformed("a boundary that is not a line of its own")
         header, blank, content = piece[2:-2].partition(b"\r\n\r\n")
-        if not blank:
-            raise Malformed("a part without a header or without a blank line after it")
+        if not blank or len(header) + len(blank) > _HEADER_BYTES:
+            raise Malformed("a part without a header or without a blank line after it, or with too long a header")
         yield _part(_fields(header), content)
 
 
 def _fields(header: bytes) -> dict[bytes, bytes]:
     """The header of a part, by lower-case name."""
+    _text(header)  # Django skips a field that is not UTF-8, others read it as Latin-1
     fields: dict[bytes, bytes] = {}
     for line in header.split(b"\r\n"):
         match = _FIELD.fullmatch(line)
@@ -145,7 +152,27 @@ def _names(disposition: bytes) -> tuple[str, str | None]:
     # RFC 7578 section 4.2 forbids it, .NET writes it always: let it repeat the filename, and no more.
     if extended is not None and unquote_to_bytes(extended.partition(b"''")[2]) != filename:
         raise Malformed("a second filename")
-    return _text(name), None if filename is None else _text(filename)
+    return _clean(_text(name)), None if filename is None else _clean_filename(_text(filename))
+
+
+def _clean(name: str) -> str:
+    """The name, if it is what Django and Commons FileUpload make of it: they trim, and the second undoes RFC 2047."""
+    if name != name.strip() or "=?" in name:
+        raise Malformed("a name that some readers trim, or take for an encoded word")
+    return name
+
+
+def _clean_filename(filename: str) -> str:
+    """The file name, if it is what Django makes of it.
+
+    It undoes character references and then drops all but the last segment of a path, what is not printable, and the
+    whole file where nothing or only dots are left.
+    """
+    if len(filename) > _FILENAME_CHARACTERS or unescape(filename) != filename:
+        raise Malformed("a file name that some readers cut, or with a character reference that some undo")
+    if "/" in filename or not filename.isprintable() or filename in {".", ".."}:
+        raise Malformed("a file name that is a path, or with characters that some readers drop")
+    return _clean(filename)
 
 
 def _text(data: bytes) -> str:

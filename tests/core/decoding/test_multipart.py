@@ -20,6 +20,26 @@ from extproc.errors import Malformed, TypeMismatch, Undecodable
 MEDIA = MediaType("multipart/form-data", {"boundary": "x"})
 LIMITS = Limits(parts=3)
 FIELD = b'Content-Disposition: form-data; name="a"'
+# Django reads: a.php, x.php, `..` as no file, ab, a name of 255 letters; Commons FileUpload: b and a.php.
+REWRITTEN = [
+    "a&#46;php",
+    "a&#x2e;php",
+    "a&period;php",
+    "a&ampb",
+    "/etc/x.php",
+    "b/",
+    ".",
+    "..",
+    "a\u0085b",
+    "a\u200bb",
+    "a\u202eb",
+    "a\u202fb",
+    "a\ufeff",
+    "a" * 256,
+    " b",
+    "b ",
+    "=?utf-8?q?a=2Ephp?=",
+]
 
 
 def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
@@ -60,6 +80,9 @@ def _file(filename: str, content_type: str, content: bytes) -> dict[str, object]
         (_body(_part(FIELD + b"; filename=\"\xc3\xa9 b\"; filename*=utf-8''%C3%A9%20b")),
          {"a": [_file("é b", "", b"1")]}),
         (_body(_part(), _part(FIELD + b"; filename=b")), {"a": ["1", _file("b", "", b"1")]}),
+        (_body(_part(FIELD + b'; filename="R&D; (1) = 100% ~x: ...tar.gz"')),
+         {"a": [_file("R&D; (1) = 100% ~x: ...tar.gz", "", b"1")]}),
+        (_body(_part(FIELD + b'; filename="' + "é".encode() * 255 + b'"')), {"a": [_file("é" * 255, "", b"1")]}),
     ],
 )  # fmt: skip
 def test_a_form_is_every_field_and_every_file_of_every_name_in_order(data: bytes, expected: dict[str, object]) -> None:
@@ -130,6 +153,12 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD.replace(b'"a"', b'"a%22b"'),
         FIELD.replace(b'"a"', b'"a%0db"'),
         FIELD.replace(b'"a"', b'"\xe9"'),
+        FIELD.replace(b'"a"', b'" a"'),
+        FIELD.replace(b'"a"', b'"a "'),
+        FIELD.replace(b'"a"', '"a\u00a0"'.encode()),
+        FIELD.replace(b'"a"', '"\u3000a"'.encode()),
+        FIELD.replace(b'"a"', b'" "'),
+        FIELD.replace(b'"a"', b'"=?utf-8?q?a?="'),
         FIELD.replace(b'"a"', b'"a'),
         FIELD.replace(b'"a"', b'"a"b'),
         FIELD.replace(b'"a"', b"'a'"),
@@ -155,6 +184,9 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD + b"; filename=b; filename*=iso-8859-1''b",
         FIELD + b"; filename=b; filename*=utf-8''b%",
         FIELD + b"; filename*0=b; filename*1=c",
+        FIELD + b'\r\nContent-Type: a/b; c="\xff"',
+        FIELD + b"\r\nContent-Type: a/b" + b" " * 1000,
+        *(FIELD + b'; filename="' + name.encode() + b'"' for name in REWRITTEN),
     ],
 )
 def test_a_header_that_two_readers_may_take_differently_is_malformed(header: bytes) -> None:

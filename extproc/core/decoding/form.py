@@ -17,10 +17,10 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """A JSON object of name to list of values, in order, as opa-envoy-plugin gives it.
 
-    `+` is a space, `;` is no separator, blank values and NUL in values are kept, empty pairs (`&&`) are not fields.
-    Raises Malformed for a bad escape, for a byte beyond ASCII that is not escaped, for names or values that are not
-    UTF-8, for a name with a NUL or a space before it and for more than `Limits.fields` pairs; Undecodable for another
-    charset; TypeMismatch where the body is a JSON object or array.
+    `+` is a space, blank values and NUL in values are kept, empty pairs (`&&`) are not fields.  Raises Malformed for a
+    bad escape, for a semicolon or a byte beyond ASCII that is not escaped, for names or values that are not UTF-8, for
+    a name with a NUL or a space before it and for more than `Limits.fields` pairs; Undecodable for another charset;
+    TypeMismatch where the body is a JSON object or array.
     """
     if not media.is_utf8:
         raise Undecodable("a form in a charset other than UTF-8")
@@ -28,11 +28,18 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise TypeMismatch("JSON under another declared type")
     if data.count(b"&") >= limits.fields:
         raise Malformed("too many fields")
-    if not data.isascii():  # some readers take such a byte for Latin-1, others for UTF-8
+    _check(data)
+    return Decoded(parsed=orjson.dumps(_fields(data)))
+
+
+def _check(data: bytes) -> None:
+    """Refuse what a browser escapes and readers differ on."""
+    if not data.isascii():  # Latin-1 to Starlette, UTF-8 to Django
         raise Malformed("a byte beyond ASCII that is not escaped")
+    if b";" in data:  # text to Django, a separator to Rack 2; Go leaves the whole pair out
+        raise Malformed("a semicolon that is not escaped")
     if _BAD_ESCAPE.search(data):
         raise Malformed("a percent sign without two hexadecimal digits")
-    return Decoded(parsed=orjson.dumps(_fields(data)))
 
 
 def _fields(data: bytes) -> dict[str, list[str]]:

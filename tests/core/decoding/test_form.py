@@ -24,7 +24,7 @@ LIMITS = Limits(fields=4)
         (b"a+b=c+%2B", {"a b": ["c +"]}),
         (b"a=%C3%a9&%c3%A9=", {"a": ["é"], "é": [""]}),
         (b"a=b=c%3Dd=%3d", {"a": ["b=c=d=="]}),
-        (b"a=1;b=2", {"a": ["1;b=2"]}),
+        (b"a=1%3Bb=2", {"a": ["1;b=2"]}),
         (b"a=%00\x00%0d%0A", {"a": ["\0\0\r\n"]}),
         (b"a=%2541%26", {"a": ["%41&"]}),
         (b"a=_%5F =%20\n", {"a": ["__ = \n"]}),
@@ -52,6 +52,13 @@ def test_a_byte_beyond_ascii_without_an_escape_is_malformed(data: bytes) -> None
 @pytest.mark.parametrize("data", [b"+a=1", b" a=1", b"b&%20a=1", b"a%00=1", b"a\0b=1", b"+=1"])
 def test_a_name_that_php_reads_as_another_is_malformed(data: bytes) -> None:
     """It drops spaces before a name, and all from a NUL on."""
+    with pytest.raises(Malformed):
+        decode(data, MEDIA, LIMITS)
+
+
+@pytest.mark.parametrize("data", [b"a=1;b=2", b";", b"a;=1", b"a=1&b=2;"])
+def test_a_semicolon_that_is_not_escaped_is_malformed(data: bytes) -> None:
+    """It is text to Django, separates pairs to Rack 2, and to Go makes the pair none."""
     with pytest.raises(Malformed):
         decode(data, MEDIA, LIMITS)
 

@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := hatch_build.py pyproject.toml $(wildcard libopa_build/*.py libopa/*.[ch] libopa/*.go libopa/go.*)
 TOOLCHAIN := $(VENV)/.toolchain
+FUZZ := $(VENV)/.fuzz
 RELEASE_GLIBC := 2.28
 export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/python -m ziglang cc)
 
@@ -52,7 +53,7 @@ check: $(READY) rego-check ## Linters, types, import contracts, Go vet and tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd libopa && ../.tools/go vet ./... && ../.tools/go vet ../benchmarks/engines/sdk/main.go && ../.tools/go test ./...
+	cd libopa && ../.tools/go vet ./... && ../.tools/go vet ../benchmarks/engines/sdk/main.go && ../.tools/go vet ../tests/fuzz/readers/golang/main.go && ../.tools/go test ./...
 
 test-opa: $(READY) $(TOOLS)/opa $(TOOLS)/regal .tools/go ## What must hold of OPA: library, server, both engines, the policies.
 	cd libopa && ../.tools/go vet ./... && ../.tools/go test ./...
@@ -82,8 +83,14 @@ bench: $(READY) $(TOOLS)/hey ## CPU, latency and memory against an empty server,
 bench-engines: $(READY) $(TOOLS)/opa $(TOOLS)/sdk ## The embedded engine against OPA over REST and OPA's Go SDK, interleaved.
 	$(BIN)/python -m benchmarks.engines $(ARGS)
 
-fuzz: $(READY) .tools/go ## The embedded engine's JSON reader against encoding/json and OPA's, for a minute.
+$(FUZZ): requirements/fuzz.txt | $(READY)
+	@echo "fuzz: installing the pinned Atheris (about 10 s)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@touch $@
+
+fuzz: $(FUZZ) .tools/go ## Our readers against those of others: three minutes, or ARGS="--seconds 1800" more (x86_64 only).
 	cd libopa && ../.tools/go test -run '^$$' -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 1x
+	cd tests && ../$(BIN)/python -m fuzz $(ARGS)
 
 soak: $(READY) ## A million evaluations and ten thousand policies: the embedded engine's memory stays flat (two minutes).
 	$(BIN)/python tests/engines/soak.py $(ARGS)

@@ -1,0 +1,122 @@
+"""Frames, content codings, and the inspection of whole bodies: one reading, and never more than the limits."""
+
+import sys
+import zlib
+from collections.abc import Callable
+
+import brotli
+import orjson
+from core.coding.encoders import ENCODERS
+from fuzz.properties.target import LIMITS, Target, decoded
+
+from extproc.core.body import MemoryBudget, Reassembly, inspect
+from extproc.core.coding import DECODERS
+from extproc.core.coding.pieces import PIECE_BYTES
+from extproc.core.events import Direction, Headers
+from extproc.core.headers import HeaderMap
+from extproc.core.inspection import VISIBLE, State
+from extproc.errors import Undecodable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_PREFIX_BYTES = 5
+_STATES = VISIBLE | {State.OVER_LIMIT, State.UNDECODABLE, State.MALFORMED, State.TYPE_MISMATCH, State.UPGRADE}
+_REFERENCES: dict[str, Callable[[bytes], bytes]] = {
+    "br": brotli.decompress,
+    "deflate": zlib.decompress,
+    "gzip": lambda data: zlib.decompress(data, wbits=31),
+    "x-gzip": lambda data: zlib.decompress(data, wbits=31),
+    "zstd": zstd.decompress,
+}
+_TYPES = (
+    b"",
+    b"multipart/form-data; boundary=x",
+    b"text/plain; charset=utf-16",
+    *b"application/json application/x-www-form-urlencoded text/plain application/x-ndjson application/xml".split(),
+    *b"application/grpc application/graphql text/html image/png unreadable".split(),
+)
+
+
+def frames(data: bytes) -> None:
+    """The frames that are shown make up the whole body, byte by byte."""
+    seen = decoded(b"application/grpc", data)
+    if seen is None:
+        return
+    assert seen.frames is not None
+    shown, offset = orjson.loads(seen.frames), 0
+    assert len(shown) <= LIMITS.fields
+    for frame in shown:
+        assert data[offset] == int(frame["compressed"])
+        assert int.from_bytes(data[offset + 1 : offset + _PREFIX_BYTES]) == frame["size"]
+        offset += _PREFIX_BYTES + frame["size"]
+    assert offset == len(data)
+
+
+def coding(name: str, data: bytes) -> None:
+    """A stream that is undone whole is undone alike by the library at one go, and no piece is larger than a piece."""
+    out = b""
+    try:
+        for piece in DECODERS[name](data):
+            assert len(piece) <= PIECE_BYTES
+            out += piece
+            if len(out) > LIMITS.decoded_bytes:
+                return
+    except Undecodable:
+        return
+    assert _REFERENCES[name](data) == out
+
+
+def whole(data: bytes) -> None:
+    """Any body under any type and coding, in any pieces, gets a state within its limits and leaves no byte behind.
+
+    The first byte picks the type, the second the coding, the third where it is cut.
+    """
+    picks, data = data[:3].ljust(3, b"\0"), data[3:]
+    declared = _TYPES[picks[0] % len(_TYPES)]
+    codings = (*DECODERS, "identity", "", "gzip, br")
+    encoding = codings[picks[1] % len(codings)]
+    pairs = [("content-type", declared)] * bool(declared) + [("content-encoding", encoding.encode())] * bool(encoding)
+    budget = MemoryBudget(1 << 20)
+    body = Reassembly(LIMITS.body_bytes, budget)
+    for piece in (data[: picks[2]], data[picks[2] :]):
+        body.feed(piece)
+    seen = inspect(Headers(Direction.REQUEST, HeaderMap(tuple(pairs)), end_of_stream=False), body, LIMITS)
+    assert seen.state in _STATES
+    assert seen.size == len(data)
+    assert seen.decoded_size <= max(LIMITS.decoded(len(data)), LIMITS.body_bytes)
+    assert budget.current == len(seen.raw) == len(body.data())
+    assert (seen.parsed is not None or seen.text is not None) == (seen.state is State.COMPLETE)
+    for made in (seen.parsed, seen.frames, *(text for _, text in seen.lifted)):
+        if made is not None:
+            orjson.loads(made)
+    body.release()
+    assert budget.current == 0
+
+
+def _coding(name: str) -> Target:
+    def check(data: bytes) -> None:
+        coding(name, data)
+
+    encode = ENCODERS[name]
+    return Target(check, tuple(map(encode, _PLAIN)), (b"\0", b"\xff", encode(b""), b"a" * 99))
+
+
+_PLAIN = (b"", b"a", b'{"a":1}', bytes(range(256)), b"a" * 9_000)
+_BYTES = [bytes([byte]) for byte in range(13)]
+
+TARGETS = {
+    "grpc": Target(
+        frames,
+        (b"\0\0\0\0\1x\1\0\0\0\0", b"", b"\0\0\0\0\0" * 40),
+        (b"\0", b"\1", b"\2", b"\0\0\0\0\1", b"\0\0\0\0\0", b"\xff\xff\xff\xff"),
+    ),
+    **{f"coding_{name}": _coding(name) for name in sorted(DECODERS) if name != "x-gzip"},
+    "body": Target(
+        whole,
+        (b"\3\6\0" + b'{"a":1}', b"\4\6\1a=1", b"\3\2\0" + ENCODERS["gzip"](b"{}"), b"\5\5\0[1]", b"\7\6\0<a/>"),
+        (*_BYTES, *b'{} [1] {"jsonrpc":"2.0"} {"query":"{a}"} a=1& <a/>'.split()),
+    ),
+}

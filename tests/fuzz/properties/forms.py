@@ -1,0 +1,130 @@
+"""Forms: what we read, every framework that does not refuse it reads alike."""
+
+import orjson
+from fuzz.properties.target import LIMITS, Target, decoded
+from fuzz.readers.forms import READERS, File, Reading, reading
+
+from extproc.core.decoding import media_type
+
+URLENCODED = b"application/x-www-form-urlencoded"
+MULTIPART = b"multipart/form-data; boundary=x"
+FIELD = b'Content-Disposition: form-data; name="a"'
+
+
+def urlencoded(data: bytes) -> None:
+    """A form by its bytes."""
+    _compare(URLENCODED, data)
+
+
+def multipart(data: bytes) -> None:
+    """A multipart form by its bytes."""
+    _compare(MULTIPART, data)
+
+
+def part(header: bytes) -> None:
+    """A multipart form by the header of its only part: most differences are there, and few inputs get that far."""
+    _compare(MULTIPART, b"--x\r\n" + header + b"\r\n\r\n1\r\n--x--\r\n")
+
+
+def content_type(value: bytes) -> None:
+    """A form by its Content-Type, around a body with the boundary that we find there."""
+    media = media_type.parse(value)
+    if media is None:
+        return
+    assert media.name == media.name.lower().strip()
+    if media.name == "multipart/form-data":
+        boundary = media.parameters.get("boundary", "").encode("latin-1")
+        _compare(value, b"--%b\r\n%b\r\n\r\n1\r\n--%b--\r\n" % (boundary, FIELD, boundary))
+    if media.name == "application/x-www-form-urlencoded":
+        _compare(value, b"a=%C3%A9")
+
+
+def _compare(declared: bytes, data: bytes) -> None:
+    seen = decoded(declared, data)
+    if seen is None:
+        return
+    assert seen.parsed is not None
+    ours = _reading(seen.parsed)
+    count = sum(map(len, ours.values()))
+    assert count <= (LIMITS.parts if declared.lower().startswith(b"multipart") else LIMITS.fields)
+    for name, read in READERS.items():
+        try:
+            theirs = read(declared.decode("latin-1"), data)
+        except Exception:  # noqa: BLE001, S112 - whatever a reader raises, it answers with an error
+            continue
+        assert theirs == _explained(name, ours), f"{name} reads {theirs}, we read {ours}"
+
+
+def _reading(parsed: bytes) -> Reading:
+    return reading(
+        (name, File(**value) if isinstance(value, dict) else value)
+        for name, values in orjson.loads(parsed).items()
+        for value in values
+    )
+
+
+def _explained(reader: str, ours: Reading) -> Reading:
+    """What docs/inspection.md says that a reader makes of it.
+
+    To Django and multipart a file without a name and content is an empty field; multipart drops fields without a name.
+    """
+    if reader not in {"Django", "multipart"}:
+        return ours
+    return reading(
+        (name, "" if isinstance(value, File) and not value.filename else value)
+        for name, values in ours.items()
+        for value in values
+        if name or reader == "Django"
+    )
+
+
+def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
+    return b"--x\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
+
+
+_FILE = FIELD + b'; filename="b.txt"\r\nContent-Type: text/plain'
+_HEADERS = (
+    FIELD,
+    _FILE,
+    b"form-data",
+    b"Content-Disposition: ",
+    b"Content-Type: ",
+    b"Content-Length: 1",
+    b"a",
+    b"\r\n",
+)
+_PARAMETERS = b"name= filename= filename*=utf-8'' boundary= charset= \" ; %22 \\ ' *0 < > &#46; &amp .. / =?utf-8?q?a?="
+_SPACES = (
+    b" ",
+    b"\t",
+    b"\0",
+    b"\x0b",
+    b"\x1c",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    *"\u00a0 \u0085 \u2028 \u3000".encode().split(b" "),
+)
+_BYTES = (*_SPACES, *"\u200b \ufeff é İ".encode().split(b" "), b"\x7f", b"\x80", b"\xff")
+_PIECES = (*_PARAMETERS.split(), b'\r\nContent-Type: a/b; c="', *_BYTES)
+
+TARGETS = {
+    "form": Target(
+        urlencoded,
+        (b"a=1&b=%C3%A9&a=", b"a+b=c%2Bd&&e", b"a=1;b=2&=c"),
+        (*b"a = & + ; % %C3%A9 %00 %20 %u00e9 %E2%80%A8 [ ]".split(), *_BYTES),
+    ),
+    "multipart": Target(
+        multipart,
+        (_part() + b"--x--\r\n", _part(_FILE) + _part(content=b"\r\n--") + b"--x--", b"--x--\r\n"),
+        (b"--x", b"--", b"--x--", b"\r\n\r\n", b"1", *_HEADERS, *_BYTES),
+    ),
+    "multipart_part": Target(
+        part, (FIELD, _FILE, FIELD + b"; filename=b; filename*=utf-8''b", _FILE + b'; c="\xff"'), (*_HEADERS, *_PIECES)
+    ),
+    "content_type": Target(
+        content_type,
+        (MULTIPART, URLENCODED + b"; charset=utf-8", b'Multipart/Form-Data;\tBoundary="a/b"; charset=UTF-8'),
+        (MULTIPART, URLENCODED, b"x", b"=", b",", *_PIECES),
+    ),
+}

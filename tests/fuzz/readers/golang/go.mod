@@ -1,0 +1,3 @@
+module fuzz/readers/golang
+
+go 1.26

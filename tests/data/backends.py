@@ -1,0 +1,205 @@
+"""What a backend reads from the body of a message, asked of the backends themselves, in the policy's shapes.
+
+A reading is a value as `input.parsed_body` has it, a text, or the backend's refusal.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from xml.etree import ElementTree as ET
+
+import brotli
+import lxml.etree
+from backports import zstd
+from data.upstream import Arrival
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from engines.reading import exact
+from starlette.requests import Request as StarletteRequest
+from werkzeug import Request as WerkzeugRequest
+from werkzeug.http import parse_options_header
+
+settings.configure(DATA_UPLOAD_MAX_NUMBER_FIELDS=None, DATA_UPLOAD_MAX_MEMORY_SIZE=None)
+_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The backend took it for no body of its type."""
+
+    error: str
+
+
+Fields = dict[str, list[object]]
+Reading = object | Refused
+_UNDO: dict[bytes, Callable[[bytes], bytes]] = {
+    b"gzip": gzip.decompress,
+    b"x-gzip": gzip.decompress,
+    b"deflate": zlib.decompress,
+    b"br": brotli.decompress,
+    b"zstd": zstd.decompress,
+    b"identity": bytes,
+}
+
+
+def decoded(arrival: Arrival) -> bytes:
+    """The body without its content coding; where there is no byte, there is nothing to undo."""
+    coding = arrival.value(b"content-encoding")
+    return arrival.body if coding is None or not arrival.body else _UNDO[coding.lower()](arrival.body)
+
+
+def media_type(arrival: Arrival) -> tuple[str, dict[str, str]]:
+    """The declared type and its parameters, as Werkzeug reads them."""
+    declared, parameters = parse_options_header((arrival.value(b"content-type") or b"").decode("latin-1"))
+    return declared.lower(), parameters
+
+
+def readings(arrival: Arrival, body: bytes) -> dict[str, Reading]:
+    """What each backend for the declared type reads; none, where no backend knows the type.
+
+    What declares no type, or plain text, is read as JSON.
+    """
+    declared, _ = media_type(arrival)
+    if declared in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        readers = _FORMS
+    elif declared in {"", "text/plain"} or declared.endswith(("/json", "+json")):
+        readers = _JSON
+    elif declared.endswith(("/xml", "+xml")):
+        readers = _XML
+    else:
+        readers = {}
+    return {name: _tried(read, arrival, body) for name, read in readers.items()}
+
+
+def text_of(arrival: Arrival, body: bytes) -> str | None:
+    """A text, by its charset; None where the declared type is none of a text."""
+    declared, parameters = media_type(arrival)
+    if not declared.startswith("text/"):
+        return None
+    return body.decode(parameters.get("charset", "utf-8"))
+
+
+def _tried(read: Callable[[Arrival, bytes], Reading], arrival: Arrival, body: bytes) -> Reading:
+    try:
+        return read(arrival, body)
+    except Exception as error:  # noqa: BLE001 - a backend refuses in its own words
+        return Refused(type(error).__name__)
+
+
+def _python(_: Arrival, body: bytes) -> Reading:
+    return exact(body)
+
+
+_JSON: dict[str, Callable[[Arrival, bytes], Reading]] = {"json": _python}
+
+
+def _file(filename: str | None, content_type: str | None, data: bytes) -> dict[str, object]:
+    declared = (content_type or "").partition(";")[0].strip().lower()
+    digest = hashlib.sha256(data).hexdigest()
+    return {"filename": filename or "", "content_type": declared, "size": len(data), "sha256": digest}
+
+
+def _grouped(pairs: Iterable[tuple[str, object]]) -> Fields:
+    out: Fields = {}
+    for name, value in pairs:
+        out.setdefault(name, []).append(value)
+    return out
+
+
+def _starlette(arrival: Arrival, body: bytes) -> Fields:
+    async def receive() -> dict:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def read() -> Fields:
+        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": list(arrival.fields)}
+        async with StarletteRequest(scope, receive).form(max_files=_MOST, max_fields=_MOST) as form:
+            return _grouped(
+                [
+                    (name, value)
+                    if isinstance(value, str)
+                    else (name, _file(value.filename, value.content_type, await value.read()))
+                    for name, value in form.multi_items()
+                ]
+            )
+
+    return _finished(read())
+
+
+def _finished(reading: Coroutine[object, object, Fields]) -> Fields:
+    """Run what waits for nothing: the body is here."""
+    try:
+        reading.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("a form in memory had to be waited for")
+
+
+def _environ(arrival: Arrival, body: bytes) -> dict[str, object]:
+    """By PEP 3333 the values of an environment are bytes read as Latin-1."""
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "backend.test",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(body),
+        "CONTENT_TYPE": (arrival.value(b"content-type") or b"").decode("latin-1"),
+        "CONTENT_LENGTH": str(len(body)),
+    }
+
+
+def _werkzeug(arrival: Arrival, body: bytes) -> Fields:
+    request = WerkzeugRequest(_environ(arrival, body))
+    request.max_form_parts, request.max_form_memory_size = _MOST, None
+    fields = [(name, value) for name, value in request.form.items(multi=True)]
+    parts = [
+        (name, _file(part.filename, part.content_type, part.read())) for name, part in request.files.items(multi=True)
+    ]
+    return _grouped([*fields, *parts])
+
+
+def _django(arrival: Arrival, body: bytes) -> Fields:
+    request = WSGIRequest(_environ(arrival, body))
+    fields = [(name, value) for name, values in request.POST.lists() for value in values]
+    parts = [
+        (name, _file(part.name, part.content_type, part.read()))
+        for name, values in request.FILES.lists()
+        for part in values
+    ]
+    return _grouped([*fields, *parts])
+
+
+_FORMS: dict[str, Callable[[Arrival, bytes], Reading]] = {
+    "starlette": _starlette,
+    "werkzeug": _werkzeug,
+    "django": _django,
+}
+
+
+def _lxml(_: Arrival, body: bytes) -> Reading:
+    return _element(lxml.etree.fromstring(body, lxml.etree.XMLParser(resolve_entities=False, no_network=True)))
+
+
+def _expat(_: Arrival, body: bytes) -> Reading:
+    return _element(ET.fromstring(body))  # noqa: S314 - the policy let no document type pass
+
+
+def _element(element: ET.Element) -> dict[str, object]:
+    children: list[object] = [element.text or ""]
+    for child in element:
+        if isinstance(child.tag, str):
+            children += [_element(child), child.tail or ""]
+        else:  # a comment: what stands around it is one text
+            children[-1] = f"{children[-1]}{child.tail or ''}"
+    return {
+        "name": element.tag,
+        "attributes": dict(element.attrib),
+        "children": [child for child in children if child != ""],
+    }
+
+
+_XML: dict[str, Callable[[Arrival, bytes], Reading]] = {"lxml": _lxml, "expat": _expat}

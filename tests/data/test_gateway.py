@@ -1,0 +1,109 @@
+"""Every case of every outside set through a real gateway: what is seen, what is refused by name, what always holds.
+
+table.yaml has the figures; docs/inspection.md says what they mean.
+"""
+
+import asyncio
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from data.cases import Case
+from data.comparison import differences
+from data.gateway import Played, played
+from data.oracle import faults
+from data.readers import blns, coreruleset, gotestwaf, json_files, lines, modsecurity, python_multipart
+
+from extproc.evidence.keys import jwks, load_key_ring, load_signer
+from extproc.evidence.verify import verify_logs
+
+pytestmark = pytest.mark.timeout(1800)
+
+TABLE = Path(__file__).parent / "table.yaml"
+# Of the long sets, a part is enough to show that a case is decided alike whenever it comes.
+_ONE_IN = 10
+_SHORT = (coreruleset, gotestwaf, json_files, modsecurity, python_multipart)
+_SHORTEST = 12  # shorter ones are words that any log has
+
+
+def _requests() -> tuple[list[Case], list[Case]]:
+    """All cases, and those that are sent again."""
+    short = list(chain.from_iterable(each.requests() for each in _SHORT))
+    long = [*blns.requests(), *lines.requests()]
+    return [*short, *long], [*short, *long[::_ONE_IN]]
+
+
+def _responses() -> tuple[list[Case], list[Case]]:
+    cases = list(chain.from_iterable(each.responses() for each in (blns, coreruleset, json_files, modsecurity)))
+    return cases, cases
+
+
+class Run:
+    """The cases in one direction, played."""
+
+    def __init__(self, cases: Sequence[Case], again: Sequence[Case], all_of_them: Played) -> None:
+        self.played = all_of_them
+        self.first = all_of_them.exchanges[: len(cases)]
+        self.again = all_of_them.exchanges[len(cases) :]
+        assert [exchange.case for exchange in self.again] == list(again)
+
+
+@pytest.fixture(scope="module", params=["requests", "responses"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    cases, again = {"requests": _requests, "responses": _responses}[request.param]()
+    folder = tmp_path_factory.mktemp(request.param)
+    return Run(cases, again, asyncio.run(played(folder, [*cases, *again], response=request.param == "responses")))
+
+
+def test_no_exchange_crashes_hangs_or_opens_the_gate(run: Run) -> None:
+    found = [
+        f"{exchange.case.row} {exchange.case.source}: {fault}"
+        for exchange in run.played.exchanges
+        for fault in faults(exchange)
+    ]
+    assert found == []
+
+
+def test_what_no_case_has_sent_reaches_the_upstream_with_a_receipt_too(run: Run) -> None:
+    allowed = {receipt.id.encode() for receipt in run.played.unsent_receipts if receipt.verdict == "allow"}
+    assert {arrival.value(b"x-extproc-receipt-id") for arrival in run.played.unsent_arrivals} <= allowed
+
+
+def test_a_case_is_decided_alike_whenever_it_comes(run: Run) -> None:
+    first = {exchange.case: exchange.decision for exchange in run.first}
+    assert [each.case.source for each in run.again if each.decision != first[each.case]] == []
+
+
+def test_the_counts_are_those_of_the_table(run: Run) -> None:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for exchange in run.first:
+        counts[exchange.case.row].update(["cases", exchange.outcome])
+    table = yaml.safe_load(TABLE.read_text())["rows"]
+    assert {row: dict(count) for row, count in counts.items()} == {row: table.get(row) for row in counts}
+
+
+def test_the_policy_saw_what_every_backend_reads(run: Run) -> None:
+    found = [
+        f"{exchange.case.row} {exchange.case.source}: {part}"
+        for exchange in run.first
+        for part, _, _ in differences(exchange)
+    ]
+    assert found == []
+
+
+def test_every_receipt_verifies_and_none_is_missing(run: Run, tmp_path: Path) -> None:
+    evidence, pinned = run.played.folder / "evidence", tmp_path / "pinned.jwks"
+    pinned.write_text(jwks([load_signer(evidence / "signing.pem").verifier]))
+    verified = verify_logs([evidence / "wal"], load_key_ring(pinned))
+    assert verified.receipts == run.played.receipts
+
+
+def test_no_log_holds_a_payload(run: Run) -> None:
+    """Of what the logs say, each thing is looked at once: they say a thousand times the same, with other numbers."""
+    said = "\n".join({re.sub(r"[0-9]+", "0", line) for line in run.played.logs.splitlines()})
+    payloads = {exchange.case.payload for exchange in run.first if len(exchange.case.payload) >= _SHORTEST}
+    assert [payload for payload in payloads if re.sub(r"[0-9]+", "0", payload) in said] == []

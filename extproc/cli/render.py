@@ -115,3 +115,18 @@ def istio(  # noqa: PLR0913 - one parameter for each option
         revision=revision,
     )
     typer.echo(manifests(render(settings, attachment, workload, part)), nl=False)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML with EnvoyFilters of this server.")],
+) -> None:
+    """Read EnvoyFilters as strictly as istiod does not: it drops a misspelt field, or a whole patch, in silence.
+
+    Example:  extproc render check envoyfilters/overlays/service/envoyfilter-extproc.yaml
+
+    Exit status: 0 fine, 2 not.  It does not say whether the gateway is reached: ask `extproc doctor`.
+    """
+    from extproc.istio.manifests.reading import check_files
+
+    typer.echo(f"{check_files(files)} EnvoyFilters are fine")

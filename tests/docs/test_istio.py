@@ -1,0 +1,87 @@
+"""docs/istio.md and the how-tos of Istio against the command."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+from docs.page import DOCS, Page
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from extproc import __version__
+from extproc.cli.render import app
+from extproc.config import Settings
+from extproc.istio.manifests.gateway_pods import RUNTIME
+from extproc.istio.manifests.render import Part
+
+OPTIONS = {option.opts[0]: option for option in get_command(app).commands["istio"].params if option.name != "help"}  # type: ignore[attr-defined]
+HOW_TOS = ["attach-to-istio.md", "upgrade-and-remove-on-istio.md"]
+
+
+def default(name: str) -> str:
+    """As the page writes it."""
+    if name == "--selector":
+        return "`istio=ingressgateway`"  # typer has None, for a list
+    value = OPTIONS[name].default
+    return "" if value is None else f"`{value}`".replace(f":{__version__}", ":VERSION")
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page.read("istio.md")
+
+
+def test_every_option_is_on_the_page_with_its_default(page: Page) -> None:
+    written = {name: cells[0] for name, cells in page.table("| option | default |").items()}
+
+    assert written == {name: default(name) for name in OPTIONS}
+
+
+def test_every_part_is_on_the_page(page: Page) -> None:
+    assert set(page.table("| `--part` | prints |")) == set(get_args(Part))
+
+
+def test_the_annotation_is_the_one_that_the_patch_has(page: Page) -> None:
+    (text,) = re.findall(r"^```yaml\n(proxy\.istio\.io/config.*?)^```", page.text, re.DOTALL | re.MULTILINE)
+
+    assert yaml.safe_load(yaml.safe_load(text)["proxy.istio.io/config"]) == RUNTIME
+
+
+def test_the_mistakes_that_render_check_catches_are_tested(page: Page) -> None:
+    rows = page.table("| mistake in an EnvoyFilter |")
+
+    assert {cells[-1] for cells in rows.values()} <= {"`render check`", "doctor", "the request", "doctor, the request"}
+    assert sum(cells[-1] == "`render check`" for cells in rows.values()) == 6
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for name in HOW_TOS:
+        text = (DOCS / "how-to" / name).read_text(encoding="utf-8")
+        found += [(name, line) for line in re.findall(r"extproc render istio [^|)\n]*", text)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "line"), commands())
+def test_a_command_of_a_how_to_prints_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    assert name
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/a.rego").write_text("package extproc.request\n")
+    (tmp_path / "extproc.yaml").write_text("policy: {paths: [policies]}\n")
+    monkeypatch.chdir(tmp_path)
+
+    arguments = shlex.split(line.rstrip('"'))[2:]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).stdout.startswith("---\n")
+
+
+def test_the_configuration_of_a_migration_is_one() -> None:
+    text = (DOCS / "how-to/migrate-from-ext-authz.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+    points = Settings.model_validate(yaml.safe_load(block)).policy.points
+    assert (points.request, points.response) == ("envoy/authz/allow", None)

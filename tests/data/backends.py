@@ -153,13 +153,14 @@ def _environ(arrival: Arrival, body: bytes) -> dict[str, object]:
 
 
 def _werkzeug(arrival: Arrival, body: bytes) -> Fields:
-    request = WerkzeugRequest(_environ(arrival, body))
-    request.max_form_parts, request.max_form_memory_size = _MOST, None
-    fields = [(name, value) for name, value in request.form.items(multi=True)]
-    parts = [
-        (name, _file(part.filename, part.content_type, part.read())) for name, part in request.files.items(multi=True)
-    ]
-    return _grouped([*fields, *parts])
+    with WerkzeugRequest(_environ(arrival, body)) as request:
+        request.max_form_parts, request.max_form_memory_size = _MOST, None
+        fields = [(name, value) for name, value in request.form.items(multi=True)]
+        parts = [
+            (name, _file(part.filename, part.content_type, part.read()))
+            for name, part in request.files.items(multi=True)
+        ]
+        return _grouped([*fields, *parts])
 
 
 def _django(arrival: Arrival, body: bytes) -> Fields:

@@ -7,7 +7,8 @@
     │   ├── KeyFileError           key_file
     │   ├── EvidenceDirectoryError evidence_directory
     │   ├── ListenError            listen
-    │   └── EnvoyMissingError      envoy_missing
+    │   ├── EnvoyMissingError      envoy_missing
+    │   └── DumpError              dump
     ├── ExchangeError              while serving: a denial of this exchange, with a receipt
     │   ├── UndefinedDecision      undefined_decision    answered with blocking.status
     │   ├── EngineTimeout          engine_timeout        answered with blocking.failure_status, as all below
@@ -86,6 +87,12 @@ class EnvoyMissingError(StartupError):
     """There is no Envoy to start: the `demo` extra is not installed."""
 
     code = "envoy_missing"
+
+
+class DumpError(StartupError):
+    """A gateway's config dump cannot be had, or is none."""
+
+    code = "dump"
 
 
 class ExchangeError(ExtProcError):

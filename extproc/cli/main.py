@@ -8,7 +8,7 @@ import sys
 import typer
 
 from extproc import __version__
-from extproc.cli import config, demo, keys, receipts, render, serve
+from extproc.cli import config, demo, doctor, keys, receipts, render, serve
 from extproc.errors import StartupError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(render.app, name="render")
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")

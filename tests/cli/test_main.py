@@ -35,7 +35,14 @@ def extproc(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 
 def test_the_commands_are_found() -> None:
-    assert {("serve",), ("demo",), ("config", "check"), ("render", "envoy"), ("receipts", "verify")} <= set(COMMANDS)
+    assert {
+        ("serve",),
+        ("demo",),
+        ("config", "check"),
+        ("doctor",),
+        ("render", "envoy"),
+        ("receipts", "verify"),
+    } <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -1,0 +1,46 @@
+"""The table, run over one dump."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from extproc.config import Settings
+from extproc.istio.doctor.checks.table import CHECKS
+from extproc.istio.doctor.dump import parse_dump
+from extproc.istio.doctor.finding import Expected, Finding, Severity
+from extproc.istio.doctor.view import view_of
+from extproc.istio.gateway import TcpAddress
+from extproc.istio.mapping import gateway_of
+
+IDS = frozenset(check.id for check in CHECKS)
+"""What may be accepted by name."""
+
+_ORDER = list(Severity)
+_ANYWHERE = TcpAddress(host="127.0.0.1", port=0)
+
+
+def expected_of(settings: Settings) -> Expected:
+    """What these settings want.  Raises ConfigurationError as `render` does."""
+    gateway = gateway_of(settings, listen=_ANYWHERE, upstream=_ANYWHERE, admin=_ANYWHERE, otlp=None)
+    return Expected(gateway, settings.policy.deadline_ms)
+
+
+def examine(dump: bytes, expected: Expected) -> list[Finding]:
+    """Everything that is found, in the table's order.  Raises DumpError for what is no dump."""
+    view = view_of(parse_dump(dump))
+    return [
+        Finding(check.id, check.severity, spot.path, spot.saying, check.why, check.mend)
+        for check in CHECKS
+        for spot in check.find(view, expected)
+    ]
+
+
+def failed(findings: Iterable[Finding], *, strict: bool) -> bool:
+    """Whether something must be mended: an error, with `strict` a warning too."""
+    serious = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    return any(finding.severity in serious for finding in findings)
+
+
+def accepting(findings: Iterable[Finding], accepted: Collection[str]) -> list[Finding]:
+    """The worst first; those with an accepted id are notes."""
+    settled = (replace(each, severity=Severity.NOTE) if each.id in accepted else each for each in findings)
+    return sorted(settled, key=lambda finding: _ORDER.index(finding.severity))

@@ -1,0 +1,138 @@
+"""Whole gateways: what is rendered is clean, and what is wrong with a whole one is named."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from istio.doctor.conftest import DEADLINE_MS, GATEWAY
+from istio.doctor.envoys import Document, dump_of, http_filter, manager, policy, rendered
+
+from extproc.istio.doctor.examine import examine
+from extproc.istio.doctor.finding import Expected
+from extproc.istio.gateway import Gateway, UnixAddress
+
+GRACEFUL = "envoy.reloadable_features.ext_proc_graceful_grpc_close"
+RENDERED = {
+    "default": GATEWAY,
+    "request-only": replace(GATEWAY, response_point=False, path=True),
+    "waivers": replace(GATEWAY, waivers=True, mode="shadow", prefix="x-gate-", status_on_error=403),
+    "unix": replace(GATEWAY, processors=(UnixAddress("/run/extproc/extproc.sock"),), request_body_bytes=1 << 22),
+}
+
+
+def found_in(dump: bytes, gateway: Gateway = GATEWAY) -> list[tuple[str, str]]:
+    return [(each.id, each.place) for each in examine(dump, Expected(gateway, DEADLINE_MS))]
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_nothing_is_found_in_what_is_rendered(name: str, tmp_path: Path) -> None:
+    gateway = RENDERED[name]
+
+    assert found_in(dump_of(rendered(gateway), tmp_path), gateway) == []
+
+
+def test_a_gateway_that_asks_nobody_is_named_once(tmp_path: Path) -> None:
+    document = rendered(GATEWAY)
+    (listener,) = document["static_resources"]["listeners"]
+    manager(listener)["http_filters"].remove(http_filter(listener, "extproc.policy"))
+
+    assert found_in(dump_of(document, tmp_path)) == [("not_attached", ".configs[2]")]
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_a_process_that_resets_every_stream_is_named(value: bool | None, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the test
+    document = rendered(GATEWAY)
+    layer = document["layered_runtime"]["layers"][0]["static_layer"]
+    layer.pop(GRACEFUL) if value is None else layer.update({GRACEFUL: value})
+
+    assert found_in(dump_of(document, tmp_path)) == [("graceful_close", ".configs[0].bootstrap.layered_runtime")]
+
+
+def test_an_update_that_envoy_refused_is_named_and_the_old_listener_judged(tmp_path: Path) -> None:
+    document = rendered(GATEWAY)
+    (listener,) = document["static_resources"].pop("listeners")
+    listeners = tmp_path / "listeners.json"
+    document["dynamic_resources"] = {"lds_config": {"path_config_source": {"path": str(listeners)}}}
+    kind = "type.googleapis.com/envoy.config.listener.v3.Listener"
+
+    def publish(resource: Document) -> None:
+        written = tmp_path / "written.json"
+        written.write_text(json.dumps({"resources": [{"@type": kind, **resource}]}))
+        written.rename(listeners)  # Envoy watches for a move
+
+    wrong = copy.deepcopy(listener)
+    policy(wrong)["status_on_error"] = {"code": 9}  # a rule that only Envoy checks
+    updates = iter([wrong])
+
+    def refused(dump: bytes) -> bool:
+        if b'"active_state"' in dump and (update := next(updates, None)):
+            publish(update)
+        return b"error_state" in dump
+
+    publish(listener)
+    dump = dump_of(document, tmp_path, until=refused)
+
+    assert found_in(dump) == [("update_rejected", ".configs[2].dynamic_listeners[0].error_state")]
+
+
+def test_a_field_that_the_types_do_not_have_is_named_in_any_part_that_is_read(clean: bytes) -> None:
+    dump = json.loads(clean)
+    listener, cluster = dump["configs"][2]["static_listeners"][0]["listener"], dump["configs"][1]["static_clusters"][0]
+    listener["per_connection_bufer_limit"] = 1
+    manager(listener)["common_http_protocol_options"]["idle_timout"] = "1s"
+    http_filter(listener, "extproc.policy")["typed_config"]["processing_mode"]["request_body_mod"] = "BUFFERED"
+    cluster["cluster"]["health_checks"][0]["timout"] = "1s"
+
+    at = ".configs[2].static_listeners[0].listener"
+    http = f"{at}.filter_chains[0].filters[0].typed_config"
+    assert found_in(json.dumps(dump).encode()) == [
+        ("unknown_field", f"{at}.per_connection_bufer_limit"),
+        ("unknown_field", f"{http}.common_http_protocol_options.idle_timout"),
+        ("unknown_field", f"{http}.http_filters[2].typed_config.processing_mode.request_body_mod"),
+        ("unknown_field", ".configs[1].static_clusters[0].cluster.health_checks[0].timout"),
+    ]
+
+
+def wrong_type(document: Document, *, value: object) -> None:
+    http_filter(document, "extproc.policy")["typed_config"]["failure_mode_allow"] = value
+
+
+@pytest.mark.parametrize("value", ["maybe", 3.5, [True], {"a": 1}])
+def test_a_filter_that_cannot_be_read_is_named_and_its_chain_counts_as_unfiltered(value: object, clean: bytes) -> None:
+    dump = json.loads(clean)
+    wrong_type(dump["configs"][2]["static_listeners"][0]["listener"], value=value)
+
+    assert [id_ for id_, _ in found_in(json.dumps(dump).encode())] == ["not_attached", "unreadable"]
+
+
+@pytest.mark.parametrize("section", ["Bootstrap", "Clusters", "Routes"])
+def test_a_section_that_is_not_there_is_named(section: str, clean: bytes) -> None:
+    dump = json.loads(clean)
+    dump["configs"] = [each for each in dump["configs"] if f"v3.{section}ConfigDump" not in each["@type"]]
+
+    assert "section_missing" in {id_ for id_, _ in found_in(json.dumps(dump).encode())}
+
+
+def respelt(value: object, respell: Callable[[str], str]) -> object:
+    """With every field that holds no map in the other spelling of protojson."""
+    if isinstance(value, dict):
+        return {respell(key): respelt(member, respell) for key, member in value.items()}
+    return [respelt(each, respell) for each in value] if isinstance(value, list) else value
+
+
+def test_istioctl_s_spelling_is_read_too(clean: bytes) -> None:
+    def camel(key: str) -> str:
+        first, *others = key.split("_")
+        return key if "." in key or key.startswith(("@", "extproc_said")) else first + "".join(map(str.title, others))
+
+    dump = json.loads(clean)
+    listener = dump["configs"][2]["static_listeners"][0]["listener"]
+    assert found_in(json.dumps(respelt(dump, camel)).encode()) == []
+
+    http_filter(listener, "extproc.policy")["typed_config"]["failure_mode_allow"] = True
+    ((id_, place),) = found_in(json.dumps(respelt(dump, camel)).encode())
+    assert id_ == "failure_mode_allow"
+    assert place.startswith(".configs[2].staticListeners[0].listener.filterChains[0]")

@@ -1,5 +1,6 @@
 """`extproc doctor`."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,37 +10,79 @@ from extproc.cli.serve import ConfigFile
 
 if TYPE_CHECKING:
     from extproc.istio.doctor.finding import Finding
+    from extproc.istio.doctor.sources import Source
 
 _UNCUT_COLUMNS = 4_000
 EXAMPLES = """Examples:
 
+extproc doctor --config extproc.yaml --pod istio-ingressgateway-7d9c-x2x1z -n istio-system
+
 curl -s localhost:15000/config_dump | extproc doctor --config extproc.yaml --dump -
+
+extproc doctor --config extproc.yaml --admin http://127.0.0.1:9901 --probe https://shop.test/orders --strict
 
 Exit status: 0 no finding of severity error, 1 one or more (with --strict also warnings), 2 used wrongly or no dump."""
 
+_Dump = Annotated[Path | None, typer.Option(metavar="FILE", help="A config dump; `-` is standard input.")]
+_Admin = Annotated[str | None, typer.Option(metavar="URL", help="Envoy's admin interface.")]
+_Pod = Annotated[str | None, typer.Option(metavar="NAME", help="The gateway's pod, through kubectl or istioctl.")]
+_Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The pod's namespace.")]
+_ProbeUrl = Annotated[str | None, typer.Option(metavar="URL", help="Ask the gateway for this; it must deny.")]
+_ProbeHeader = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME:VALUE", help="The probe's headers, in place of extproc-probe:deny.  Also `host`."),
+]
+_ProbeBody = Annotated[str | None, typer.Option(metavar="JSON", help="The probe's body, sent by POST.")]
+_Accept = Annotated[list[str] | None, typer.Option(metavar="ID", help="A finding that is meant to be so.")]
+_Strict = Annotated[bool, typer.Option("--strict", help="Warnings give exit status 1 too.")]
+_Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
-def doctor(
+
+def doctor(  # noqa: PLR0913 - one parameter for each option
     *,
     config: ConfigFile = None,
-    dump: Annotated[Path | None, typer.Option(metavar="FILE", help="A config dump; `-` is standard input.")] = None,
-    accept: Annotated[list[str] | None, typer.Option(metavar="ID", help="A finding that is meant to be so.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit status 1 too.")] = False,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")] = "text",
+    dump: _Dump = None,
+    admin: _Admin = None,
+    pod: _Pod = None,
+    namespace: _Namespace = "istio-system",
+    probe: _ProbeUrl = None,
+    probe_header: _ProbeHeader = None,
+    probe_body: _ProbeBody = None,
+    accept: _Accept = None,
+    strict: _Strict = False,
+    format_: _Format = "text",
 ) -> None:
     """Say what a running gateway will break or leave open: its config dump against the server's configuration."""
     from extproc.config import load_settings
-    from extproc.istio.doctor import examine, sources
+    from extproc.istio.doctor import examine
+    from extproc.istio.doctor.probe import ask, probe_of
 
-    unknown = sorted(set(accept or ()) - examine.IDS)
-    if unknown:
+    if unknown := sorted(set(accept or ()) - examine.IDS):
         raise typer.BadParameter(f"no finding has the id {', '.join(unknown)}", param_hint="--accept")
-    if dump is None:
-        raise typer.BadParameter("name a dump", param_hint="--dump")
-    found = examine.examine(sources.from_file(dump), examine.expected_of(load_settings(config)))
+    named = sum(source is not None for source in (dump, admin, pod))
+    if named > 1 or (named == 0 and probe is None):
+        raise typer.BadParameter("name one dump: --dump, --admin or --pod; or --probe alone", param_hint="--dump")
+    request = None if probe is None else probe_of(probe, probe_header or (), probe_body)
+    settings = load_settings(config)
+    found = []
+    if source := _source(dump, admin, pod, namespace):
+        found += examine.examine(source.dump, examine.expected_of(settings), source.process)
+    if request is not None:
+        found.append(asyncio.run(ask(request, settings)))
     findings = examine.accepting(found, accept or ())
     _print(findings, format_)
     if examine.failed(findings, strict=strict):
         raise typer.Exit(1)
+
+
+def _source(dump: Path | None, admin: str | None, pod: str | None, namespace: str) -> "Source | None":
+    from extproc.istio.doctor import sources
+
+    if dump is not None:
+        return sources.from_file(dump)
+    if admin is not None:
+        return asyncio.run(sources.from_admin(admin))
+    return None if pod is None else asyncio.run(sources.from_pod(pod, namespace))
 
 
 def _print(findings: "list[Finding]", format_: str) -> None:

@@ -7,6 +7,7 @@ from extproc.config import Settings
 from extproc.istio.doctor.checks.table import CHECKS
 from extproc.istio.doctor.dump import parse_dump
 from extproc.istio.doctor.finding import Expected, Finding, Severity
+from extproc.istio.doctor.process import NOT_ASKED, Process
 from extproc.istio.doctor.view import view_of
 from extproc.istio.gateway import TcpAddress
 from extproc.istio.mapping import gateway_of
@@ -24,9 +25,9 @@ def expected_of(settings: Settings) -> Expected:
     return Expected(gateway, settings.policy.deadline_ms)
 
 
-def examine(dump: bytes, expected: Expected) -> list[Finding]:
+def examine(dump: bytes, expected: Expected, process: Process = NOT_ASKED) -> list[Finding]:
     """Everything that is found, in the table's order.  Raises DumpError for what is no dump."""
-    view = view_of(parse_dump(dump))
+    view = view_of(parse_dump(dump), process)
     return [
         Finding(check.id, check.severity, spot.path, spot.saying, check.why, check.mend)
         for check in CHECKS

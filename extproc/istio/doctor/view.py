@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import HttpProtocolOpti
 
 from extproc.istio.doctor.dump import Dump
 from extproc.istio.doctor.node import Node
+from extproc.istio.doctor.process import Process
 from extproc.istio.doctor.reading import Reader
 from extproc.istio.gateway import NAMESPACE
 from extproc.istio.processor import CLUSTER_NAME, FILTER_NAME
@@ -113,6 +114,7 @@ class View:
     """
 
     dump: Dump
+    process: Process
     chains: tuple[HttpChain, ...]
     opaque: tuple[Node, ...]
     clusters: dict[str, SeenCluster]
@@ -125,7 +127,7 @@ class View:
         return ((chain, processor) for chain in self.chains for processor in chain.processors)
 
 
-def view_of(dump: Dump) -> View:
+def view_of(dump: Dump, process: Process) -> View:
     """Sort a dump."""
     reader = Reader()
     routes = {config.text("name"): config for config in _dynamic_routes(dump)}
@@ -141,7 +143,7 @@ def view_of(dump: Dump) -> View:
                 opaque.append(network)
     names = {processor.cluster for chain in chains for processor in chain.processors}
     clusters = _clusters(dump, names, reader)
-    return View(dump, tuple(chains), tuple(opaque), clusters, tuple(reader.unknown), tuple(reader.unreadable))
+    return View(dump, process, tuple(chains), tuple(opaque), clusters, tuple(reader.unknown), tuple(reader.unreadable))
 
 
 def _listeners(dump: Dump) -> Iterator[Node]:

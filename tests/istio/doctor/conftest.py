@@ -1,6 +1,7 @@
 """One Envoy that makes every mistake of a listener or a cluster, each in a listener of its own."""
 
 import json
+import socket
 
 import pytest
 from istio.doctor.envoys import dump_of, rendered, side_by_side
@@ -52,3 +53,12 @@ def places(mistaken: bytes) -> dict[str, tuple[str, ...]]:
                 path = f".configs[{number}].{section}[{index}].{inner}"
                 places[each[inner]["name"]] = (*places.get(each[inner]["name"], ()), path)
     return places
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

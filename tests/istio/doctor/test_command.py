@@ -93,8 +93,19 @@ def test_a_wrong_option_is_status_2(config: Path, clean: bytes, options: tuple[s
     assert doctor(config, clean, *options).exit_code == 2
 
 
-def test_no_dump_is_status_2(config: Path) -> None:
+def test_no_dump_is_status_2_and_so_are_two(config: Path, clean: bytes) -> None:
     assert CliRunner().invoke(app, ["doctor", "--config", str(config)]).exit_code == 2
+    assert doctor(config, clean, "--admin", "http://127.0.0.1:1").exit_code == 2
+
+
+def test_a_probe_alone_is_judged_and_beside_a_dump_added(config: Path, clean: bytes, unused_port: int) -> None:
+    probe = ("--probe", f"http://127.0.0.1:{unused_port}/", "--format", "json")
+    alone = CliRunner().invoke(app, ["doctor", "--config", str(config), *probe], catch_exceptions=False)
+    beside = doctor(config, changed(clean, "failure_mode_allow", True), *probe)  # noqa: FBT003 - as above
+
+    ids = [[each["id"] for each in json.loads(said.stdout)["findings"]] for said in (alone, beside)]
+    assert ids == [["probe_unreachable"], ["failure_mode_allow", "probe_unreachable"]]
+    assert (alone.exit_code, beside.exit_code) == (1, 1)
 
 
 def test_what_cannot_be_read_is_a_sentence_for_main(config: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_what_is_no_dump_is_refused(text: bytes, sentence: str) -> None:
 
 def test_a_file_without_end_is_read_up_to_the_limit_and_refused() -> None:
     with pytest.raises(DumpError, match="more than 256 MiB"):
-        parse_dump(from_file(Path("/dev/zero")))
+        parse_dump(from_file(Path("/dev/zero")).dump)
     assert LARGEST_BYTES == 256 << 20
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
+from extproc.istio.doctor.node import Node
 from extproc.istio.doctor.view import View
 
 GRACEFUL = "envoy.reloadable_features.ext_proc_graceful_grpc_close"
@@ -24,15 +25,28 @@ def _section_missing(view: View, _: Expected) -> Iterator[Spot]:
             yield Spot(".configs", f"holds no envoy.admin.v3.{name}ConfigDump")
 
 
+def _fields_dropped(view: View, _: Expected) -> Iterator[Spot]:
+    if count := view.process.unknown_fields:
+        yield Spot("/stats", f"server.static_unknown_fields and server.dynamic_unknown_fields are {count} together")
+
+
 def _graceful_close(view: View, _: Expected) -> Iterator[Spot]:
+    if view.process.runtime is not None:
+        if view.process.runtime.get(GRACEFUL) != "true":
+            yield Spot("/runtime", f"does not set {GRACEFUL}")
+        return
     for section in view.dump.section("Bootstrap"):
-        bootstrap = section.field("bootstrap")
-        runtime = bootstrap.field("layered_runtime") if bootstrap else None
-        layers = [layer.field("static_layer") for layer in runtime.each("layers")] if runtime else []
-        values = [layer.members[GRACEFUL] for layer in layers if layer is not None and GRACEFUL in layer.members]
+        bootstrap = section.field("bootstrap") or section
+        values = [layer.members[GRACEFUL] for layer in _static_layers(bootstrap) if GRACEFUL in layer.members]
         if not values or values[-1] not in (True, "true"):
-            path = bootstrap.path if bootstrap else section.path
-            yield Spot(f"{path}.layered_runtime", f"does not set {GRACEFUL}")
+            yield Spot(bootstrap.path_to("layered_runtime"), f"does not set {GRACEFUL}")
+
+
+def _static_layers(bootstrap: Node) -> Iterator[Node]:
+    """The later ones win."""
+    runtime = bootstrap.field("layered_runtime")
+    layers = runtime.each("layers") if runtime else ()
+    return (static for layer in layers if (static := layer.field("static_layer")))
 
 
 CHECKS = (
@@ -49,6 +63,13 @@ CHECKS = (
         "Misspelt, or newer than this extproc: the checks do not know what it does.",
         "Compare it with Envoy's reference; upgrade extproc with the gateway.",
         _unknown_field,
+    ),
+    Check(
+        "fields_dropped",
+        Severity.WARNING,
+        "Envoy was given fields that it does not know and dropped them: misspelt, or of another version.",
+        "Envoy's log names them (`unknown fields`, at level warning or debug).",
+        _fields_dropped,
     ),
     Check(
         "section_missing",

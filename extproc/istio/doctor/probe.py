@@ -1,0 +1,187 @@
+"""What no dump can say: whether this gateway denies what policy denies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import aiohttp
+
+from extproc.config import Settings
+from extproc.errors import ConfigurationError
+from extproc.istio.doctor.finding import Finding, Severity
+from extproc.istio.doctor.node import shown
+from extproc.istio.doctor.sources import bounded
+
+HEADER = ("extproc-probe", "deny")
+"""What the shipped policies deny on any route (policies/extproc/request/probe.rego)."""
+
+PATIENCE_S = 30.0
+_MOST_BYTES = 64 << 10
+_UUID_VERSION = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that policy must deny: `headers` are sent as they are, a `body` as a POST of JSON."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = (HEADER,)
+    body: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URL without what may be a secret: user, password and query."""
+        parts = urlsplit(self.url)
+        return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def probe_of(url: str, headers: Sequence[str], body: str | None) -> Probe:
+    """A probe as it is written down, headers as `NAME:VALUE`; HEADER is added where nothing else could be denied.
+
+    Raises ConfigurationError.
+    """
+    if not _is_http(url):
+        raise ConfigurationError("--probe: expected http://HOST/... or https://HOST/...")
+    pairs = [each.partition(":") for each in headers]
+    if not all(colon and name.strip() for name, colon, _ in pairs):
+        raise ConfigurationError("--probe-header: expected NAME:VALUE")
+    named = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+    enough = body is not None or any(name != "host" for name, _ in named)
+    return Probe(url, named if enough else (*named, HEADER), body)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; names of headers in lower case, the body up to 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an answer means."""
+
+    id: str
+    severity: Severity
+    why: str
+    mend: str
+
+
+DENIED = Outcome("probe_denied", Severity.NOTE, "The denial arrived with the server's own marks.", "Nothing.")
+ALLOWED = Outcome(
+    "probe_allowed",
+    Severity.ERROR,
+    "The server was asked, and its policy allows the probe: it proves nothing.",
+    "Serve policies/extproc/request/probe.rego, or name a request that your policy denies.",
+)
+UNINSPECTED = Outcome(
+    "probe_uninspected",
+    Severity.ERROR,
+    "The request passed, and nothing shows that the server was asked.",
+    "Look at the other findings; the EnvoyFilter may be attached to another gateway.",
+)
+UNMARKED = Outcome(
+    "probe_unmarked",
+    Severity.ERROR,
+    "Something else refused it: a guard, an AuthorizationPolicy, the upstream. It proves nothing about the server.",
+    "Name a URL that answers without the probe's header; if it does, look at the guard and at the server's log.",
+)
+FAILED = Outcome(
+    "probe_failure",
+    Severity.ERROR,
+    "The server was asked and could not decide: it refuses everything.",
+    "Look up the code in docs/errors.md, and the server's log.",
+)
+UNREACHABLE = Outcome(
+    "probe_unreachable",
+    Severity.ERROR,
+    "No answer came.",
+    "Correct the URL; a private CA is named with SSL_CERT_FILE.",
+)
+UNENFORCED = Outcome(
+    "probe_unenforced",
+    Severity.WARNING,
+    "By configuration nothing is blocked.",
+    "Set policy.mode: enforce when the trial is over.",
+)
+OUTCOMES = (DENIED, ALLOWED, UNINSPECTED, UNMARKED, FAILED, UNREACHABLE, UNENFORCED)
+
+
+async def ask(probe: Probe, settings: Settings) -> Finding:
+    """Send the probe once, and say what its answer means."""
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    headers = [*probe.headers, *((("content-type", "application/json"),) if probe.body is not None else ())]
+    method = "GET" if probe.body is None else "POST"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
+            session.request(method, probe.url, headers=headers, data=probe.body, allow_redirects=False) as response,
+        ):
+            names = {name.lower(): value for name, value in response.headers.items()}
+            answer = Answer(response.status, names, await bounded(response.content, _MOST_BYTES))
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return _finding(UNREACHABLE, probe, f"no answer: {type(error).__name__}")
+    outcome, saying = judge(answer, settings)
+    return _finding(outcome, probe, saying)
+
+
+def judge(answer: Answer, settings: Settings) -> tuple[Outcome, str]:
+    """What an answer means.  A status alone means nothing: anything between can answer 403."""
+    status = f"answered {answer.status}"
+    verdict = answer.headers.get(f"{settings.headers.prefix}verdict")
+    if settings.policy.mode != "enforce":
+        return UNENFORCED, f"{status}; policy.mode is {settings.policy.mode}"
+    if verdict in ("allow", "none"):
+        return ALLOWED, f"{status}, with verdict {verdict}"
+    if verdict is None:
+        return (UNMARKED if answer.status >= 400 else UNINSPECTED), f"{status}, without a verdict"  # noqa: PLR2004 - 4xx, 5xx
+    if verdict == "error":
+        return FAILED, f"{status}, with verdict error"
+    if missing := _missing_mark(answer, settings):
+        return UNMARKED, f"{status}, but {missing}"
+    return DENIED, f"{status}, with a receipt"
+
+
+def _missing_mark(answer: Answer, settings: Settings) -> str | None:
+    """What a denial of this configuration has, and this answer has not."""
+    receipt_id = answer.headers.get(f"{settings.headers.prefix}receipt-id", "")
+    if answer.headers.get(f"{settings.headers.prefix}verdict") != "deny":
+        return "its verdict is no word of the server's"
+    if not 400 <= answer.status <= 499:  # noqa: PLR2004 - the statuses of a denial
+        return "its status is none of a denial"
+    if not _is_receipt_id(receipt_id):
+        return "without a receipt id"
+    if settings.blocking.format == "json" and _problem(answer.body).get("receipt_id") != receipt_id:
+        return "its body names another receipt, or none"
+    return None
+
+
+def _is_receipt_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text and UUID(text).version == _UUID_VERSION
+    except ValueError:
+        return False
+
+
+def _problem(body: bytes) -> Mapping[str, object]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _finding(outcome: Outcome, probe: Probe, saying: str) -> Finding:
+    return Finding(outcome.id, outcome.severity, probe.shown, saying, outcome.why, outcome.mend)

@@ -1,0 +1,202 @@
+"""The probe: against a real gateway with the shipped policies, and what every kind of answer means."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from conformance.real import settings_document
+from conformance.wire import upstream
+from istio.doctor.envoys import Document, envoy_admin, get, http_filter, manager
+
+from extproc.config import Settings, load_settings
+from extproc.demo.server import running_server
+from extproc.errors import ConfigurationError
+from extproc.istio.bootstrap import bootstrap
+from extproc.istio.doctor.finding import Finding, Severity
+from extproc.istio.doctor.probe import HEADER, OUTCOMES, Answer, Probe, ask, judge, probe_of
+from extproc.istio.gateway import TcpAddress, address_of
+from extproc.istio.mapping import gateway_of
+from extproc.istio.protojson import to_json
+
+POLICIES = Path(__file__).parents[3] / "policies"
+RECEIPT_ID = "0199c2f0-0000-7000-8000-000000000000"
+# Patient, for a busy machine is no failure of the server's.
+PATIENT = {"paths": [str(POLICIES)], "deadline_ms": 20_000}
+ENFORCE = {"policy": PATIENT, "envoy": {"message_timeout_ms": 25_000}}
+SHADOW = ENFORCE | {"policy": PATIENT | {"mode": "shadow"}}
+INJECTION = "{\"name\": \"' OR '1'='1\"}"
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path, config: Document, mutate: Callable[[Document], None]
+) -> AsyncIterator[tuple[str, Settings]]:
+    """The URL of a real Envoy that asks a real server, and the server's settings."""
+    async with upstream() as recorder, running_server(settings_document(folder, config), folder) as server:
+        settings = load_settings(server.config)
+        anywhere = TcpAddress("127.0.0.1", 0)
+        rendered = gateway_of(settings, anywhere, address_of(recorder.address), anywhere, None)
+        document = json.loads(to_json(bootstrap(rendered)))
+        mutate(document["static_resources"]["listeners"][0])
+        async with envoy_admin(document, folder) as admin:
+            while await get(admin, "/ready", any_status=True) != b"LIVE\n":  # noqa: ASYNC110 - Envoy sets no event
+                await asyncio.sleep(0.05)
+            (status,) = json.loads(await get(admin, "/listeners?format=json"))["listener_statuses"]
+            port = status["local_address"]["socket_address"]["port_value"]
+            yield f"http://127.0.0.1:{port}", settings
+
+
+def probed(
+    folder: Path, probe: Callable[[str], Probe], config: Document, mutate: Callable[[Document], None]
+) -> Finding:
+    async def run() -> Finding:
+        async with gateway(folder, config, mutate) as (url, settings):
+            return await ask(probe(url), settings)
+
+    return asyncio.run(run())
+
+
+def as_rendered(_listener: Document) -> None: ...
+
+
+def without_us(listener: Document) -> None:
+    filters = manager(listener)["http_filters"]
+    filters[:] = [each for each in filters if not each["name"].startswith("extproc.")]
+
+
+def without_ext_proc(listener: Document) -> None:
+    manager(listener)["http_filters"].remove(http_filter(listener, "extproc.policy"))
+
+
+def by_header(url: str) -> Probe:
+    return Probe(f"{url}/orders")
+
+
+def by_body(url: str) -> Probe:
+    return probe_of(f"{url}/orders", [], INJECTION)
+
+
+def harmless(url: str) -> Probe:
+    return Probe(f"{url}/orders", headers=())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "probe", "config", "mutate"),
+    [
+        ("probe_denied", by_header, ENFORCE, as_rendered),
+        ("probe_denied", by_body, ENFORCE | {"blocking": {"status": 451, "format": "text"}}, as_rendered),
+        ("probe_allowed", harmless, ENFORCE, as_rendered),
+        ("probe_uninspected", by_header, ENFORCE, without_us),
+        ("probe_unmarked", by_header, ENFORCE, without_ext_proc),
+        ("probe_unenforced", by_header, SHADOW, as_rendered),
+    ],
+    ids=["by header", "by body", "harmless", "no filters", "only the guard", "shadow"],
+)
+def test_a_real_gateway_is_told_by_its_answer(
+    tmp_path: Path,
+    outcome: str,
+    probe: Callable[[str], Probe],
+    config: Document,
+    mutate: Callable[[Document], None],
+) -> None:
+    finding = probed(tmp_path, probe, config, mutate)
+
+    assert finding.id == outcome
+    assert finding.place.startswith("http://127.0.0.1:")
+    assert finding.place.endswith("/orders")
+
+
+def denial(**changes: object) -> Answer:
+    """The server's denial as a client sees it, with these differences; None takes a header away."""
+    headers = {"x-extproc-verdict": "deny", "x-extproc-receipt-id": RECEIPT_ID}
+    body = {"status": 403, "code": "gateway_probe", "receipt_id": RECEIPT_ID}
+    status = changes.pop("status", 403)
+    content = changes.pop("body", json.dumps(body).encode())
+    merged = headers | {f"x-extproc-{name.replace('_', '-')}": value for name, value in changes.items()}
+    return Answer(status, {name: value for name, value in merged.items() if value is not None}, content)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        ("probe_denied", denial()),
+        ("probe_unmarked", denial(receipt_id=None)),
+        ("probe_unmarked", denial(receipt_id="1")),
+        ("probe_unmarked", denial(receipt_id=RECEIPT_ID.upper())),
+        ("probe_unmarked", denial(receipt_id="0199c2f0-0000-4000-8000-000000000000")),
+        ("probe_unmarked", denial(receipt_id=RECEIPT_ID[:-1] + "1")),
+        ("probe_unmarked", denial(body=b"Access Forbidden")),
+        ("probe_unmarked", denial(body=b"[]")),
+        ("probe_unmarked", denial(body=b"[" * 60_000)),
+        ("probe_unmarked", denial(status=200)),
+        ("probe_unmarked", denial(status=503)),
+        ("probe_unmarked", denial(verdict="DENY")),
+        ("probe_unmarked", denial(verdict=None)),
+        ("probe_uninspected", denial(verdict=None, status=200)),
+        ("probe_uninspected", denial(verdict=None, status=302)),
+        ("probe_allowed", denial(verdict="allow", status=200)),
+        ("probe_allowed", denial(verdict="none", status=404)),
+        ("probe_failure", denial(verdict="error", status=503)),
+    ],
+)
+def test_a_status_alone_proves_nothing(outcome: str, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+
+    assert judge(answer, load_settings(None))[0].id == outcome
+
+
+def test_the_marks_bear_the_configured_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    monkeypatch.setenv("EXTPROC_HEADERS__PREFIX", "x-gate-")
+
+    assert judge(denial(), load_settings(None))[0].id == "probe_unmarked"
+
+
+def test_nobody_there_is_an_error(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    finding = asyncio.run(ask(Probe(f"http://127.0.0.1:{unused_port}/"), load_settings(None)))
+
+    assert (finding.id, finding.severity) == ("probe_unreachable", Severity.ERROR)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://x:99999999/", "http://\n/"])
+def test_a_url_that_is_none_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+
+    assert asyncio.run(ask(Probe(url), load_settings(None))).id == "probe_unreachable"
+
+
+def test_user_password_and_query_are_not_shown() -> None:
+    assert Probe("https://user:secret@shop.test:8443/orders?token=secret#f").shown == "https://shop.test:8443/orders"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "sent"),
+    [
+        ([], None, (HEADER,)),
+        (["Host: shop.test"], None, (("host", "shop.test"), HEADER)),
+        (["X-Attack: a:b"], None, (("x-attack", "a:b"),)),
+        ([], "{}", ()),
+        (["host:shop.test"], "{}", (("host", "shop.test"),)),
+    ],
+)
+def test_the_default_header_is_sent_where_nothing_else_could_be_denied(
+    headers: list[str], body: str | None, sent: tuple[tuple[str, str], ...]
+) -> None:
+    assert probe_of("https://shop.test/", headers, body).headers == sent
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [("shop.test", []), ("file:///etc/passwd", []), ("http://[", []), ("https:///x", []), ("http://x", ["nothing"])],
+)
+def test_a_probe_that_is_none_is_refused(url: str, headers: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="--probe"):
+        probe_of(url, headers, None)
+
+
+def test_no_two_outcomes_have_one_id() -> None:
+    assert len({outcome.id for outcome in OUTCOMES}) == len(OUTCOMES)

@@ -139,33 +139,35 @@ async def ask(probe: Probe, settings: Settings) -> Finding:
 
 def judge(answer: Answer, settings: Settings) -> tuple[Outcome, str]:
     """What an answer means.  A status alone means nothing: anything between can answer 403."""
-    status = f"answered {answer.status}"
-    verdict = answer.headers.get(f"{settings.headers.prefix}verdict")
     if settings.policy.mode != "enforce":
-        return UNENFORCED, f"{status}; policy.mode is {settings.policy.mode}"
-    if verdict in ("allow", "none"):
-        return ALLOWED, f"{status}, with verdict {verdict}"
-    if verdict is None:
-        return (UNMARKED if answer.status >= 400 else UNINSPECTED), f"{status}, without a verdict"  # noqa: PLR2004 - 4xx, 5xx
+        return UNENFORCED, f"answered {answer.status}; policy.mode is {settings.policy.mode}"
+    verdict = answer.headers.get(f"{settings.headers.prefix}verdict")
+    outcome, saying = _denied(answer, settings) if verdict == "deny" else _not_denied(answer.status, verdict)
+    return outcome, f"answered {answer.status}{saying}"
+
+
+def _not_denied(status: int, verdict: str | None) -> tuple[Outcome, str]:
+    """`none` stands on what the server let pass unjudged: the upstream's word, or with a refusal Envoy's own."""
+    refused = status >= 400  # noqa: PLR2004 - 4xx and 5xx
     if verdict == "error":
-        return FAILED, f"{status}, with verdict error"
-    if missing := _missing_mark(answer, settings):
-        return UNMARKED, f"{status}, but {missing}"
-    return DENIED, f"{status}, with a receipt"
+        return FAILED, ", with verdict error"
+    if verdict == "allow" or (verdict == "none" and not refused):
+        return ALLOWED, f", with verdict {verdict}"
+    if verdict is None and not refused:
+        return UNINSPECTED, ", without a verdict"
+    return UNMARKED, ", without a verdict of the server's"
 
 
-def _missing_mark(answer: Answer, settings: Settings) -> str | None:
-    """What a denial of this configuration has, and this answer has not."""
+def _denied(answer: Answer, settings: Settings) -> tuple[Outcome, str]:
+    """Whether an answer has the other marks of a denial by this configuration."""
     receipt_id = answer.headers.get(f"{settings.headers.prefix}receipt-id", "")
-    if answer.headers.get(f"{settings.headers.prefix}verdict") != "deny":
-        return "its verdict is no word of the server's"
     if not 400 <= answer.status <= 499:  # noqa: PLR2004 - the statuses of a denial
-        return "its status is none of a denial"
+        return UNMARKED, ", which is no status of a denial"
     if not _is_receipt_id(receipt_id):
-        return "without a receipt id"
+        return UNMARKED, ", without a receipt id"
     if settings.blocking.format == "json" and _problem(answer.body).get("receipt_id") != receipt_id:
-        return "its body names another receipt, or none"
-    return None
+        return UNMARKED, ", with another receipt in its body, or none"
+    return DENIED, ", with a receipt"
 
 
 def _is_receipt_id(text: str) -> bool:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from istio.doctor.envoys import dump_of, rendered, side_by_side
-from istio.doctor.mutations import MISTAKES
+from istio.doctor.mistakes import MISTAKES
 
 from extproc.istio.doctor.examine import examine
 from extproc.istio.doctor.finding import Expected, Finding

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from istio.doctor.envoys import http_filter, policy, rendered
-from istio.doctor.mutations import MISTAKES
+from istio.doctor.mistakes import MISTAKES
 from typer.testing import CliRunner, Result
 
 from extproc.cli.main import app

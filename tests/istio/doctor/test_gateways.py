@@ -34,12 +34,30 @@ def test_nothing_is_found_in_what_is_rendered(name: str, tmp_path: Path) -> None
     assert found_in(dump_of(rendered(gateway), tmp_path), gateway) == []
 
 
-def test_a_gateway_that_asks_nobody_is_named_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_gateway_that_asks_nobody_is_named_once(guarded: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the test
     document = rendered(GATEWAY)
     (listener,) = document["static_resources"]["listeners"]
-    manager(listener)["http_filters"].remove(http_filter(listener, "extproc.policy"))
+    for name in ("extproc.policy", *(() if guarded else ("extproc.request_guard",))):
+        manager(listener)["http_filters"].remove(http_filter(listener, name))
 
-    assert found_in(dump_of(document, tmp_path)) == [("not_attached", ".configs[2]")]
+    (finding,) = examine(dump_of(document, tmp_path), Expected(GATEWAY, DEADLINE_MS))
+    assert (finding.id, finding.place) == ("not_attached", ".configs[2]")
+    assert ("refuses everything" in finding.saying) is guarded
+
+
+def test_istio_s_own_listeners_for_metrics_and_readiness_are_left_out(tmp_path: Path) -> None:
+    document = rendered(GATEWAY)
+    resources = document["static_resources"]
+    for name, path in (("prometheus_stats", "/stats/prometheus"), ("agent", "/healthz/ready")):
+        own = copy.deepcopy(resources["listeners"][0])
+        config = manager(own)
+        config["http_filters"] = config["http_filters"][-1:]
+        config["route_config"]["virtual_hosts"][0]["routes"] = [{"match": {"prefix": path}, "route": {"cluster": name}}]
+        resources["listeners"].append({**own, "name": name})
+        resources["clusters"].append({**copy.deepcopy(resources["clusters"][1]), "name": name})
+
+    assert found_in(dump_of(document, tmp_path)) == []
 
 
 @pytest.mark.parametrize("value", [None, False])

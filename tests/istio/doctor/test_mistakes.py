@@ -1,7 +1,7 @@
 """Every mistake, made in a real Envoy, is named at its place, and nothing else is said about that listener."""
 
 import pytest
-from istio.doctor.mutations import MISTAKES
+from istio.doctor.mistakes import MISTAKES
 
 from extproc.istio.doctor import examine
 from extproc.istio.doctor.finding import Finding

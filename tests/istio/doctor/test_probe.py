@@ -138,7 +138,9 @@ def denial(**changes: object) -> Answer:
         ("probe_uninspected", denial(verdict=None, status=200)),
         ("probe_uninspected", denial(verdict=None, status=302)),
         ("probe_allowed", denial(verdict="allow", status=200)),
-        ("probe_allowed", denial(verdict="none", status=404)),
+        ("probe_allowed", denial(verdict="allow", status=404)),
+        ("probe_allowed", denial(verdict="none", status=200)),
+        ("probe_unmarked", denial(verdict="none")),  # the request guard's, as the server let it pass
         ("probe_failure", denial(verdict="error", status=503)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from extproc.istio.doctor.checks.guards import REQUEST_GUARD
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.node import shown
 from extproc.istio.doctor.view import View
@@ -15,9 +16,10 @@ _UPDATED = (
 
 def _not_attached(view: View, _: Expected) -> Iterator[Spot]:
     if not any(view.processed):
-        yield Spot(
-            view.dump.section("Listeners")[0].path, f"none of {len(view.chains)} HTTP filter chains asks extproc"
-        )
+        guarded = any(chain.named(REQUEST_GUARD) for chain in view.chains)
+        and_so = f"; {REQUEST_GUARD} is there and refuses everything" if guarded else ""
+        saying = f"none of {len(view.chains)} HTTP filter chains asks extproc{and_so}"
+        yield Spot(view.dump.section("Listeners")[0].path, saying)
 
 
 def _unfiltered(view: View, _: Expected) -> Iterator[Spot]:
@@ -59,8 +61,8 @@ CHECKS = (
     Check(
         "not_attached",
         Severity.ERROR,
-        "Every request passes uninspected: an EnvoyFilter with a wrong label, namespace or target attaches to nothing, "
-        "and nobody says so.",
+        "Every request passes uninspected, unless a guard is left: an EnvoyFilter with a wrong label, namespace or "
+        "target attaches to nothing, one with a wrong value loses that patch, and nobody says so.",
         "Compare the EnvoyFilter's workloadSelector or targetRefs with the gateway's labels; look at istiod's log.",
         _not_attached,
     ),

@@ -1,0 +1,154 @@
+"""What operators get wrong around our filters: coverage, routes, the listener, the cluster."""
+
+from istio.doctor.envoys import Document, http_filter, manager
+from istio.doctor.mutating import (
+    HTTP,
+    TYPE,
+    Mistake,
+    all_of,
+    clustering,
+    listening,
+    managing,
+    on_the_route,
+    setting,
+    without,
+)
+
+
+def as_istio_watches(one: Document) -> None:
+    """By the exchanges' own fate; Envoy refuses a gRPC health check over HTTP/1.1."""
+    del one["cluster"]["health_checks"]
+    one["cluster"]["outlier_detection"] = {}
+
+
+def passthrough(one: Document) -> None:
+    proxy = {"@type": f"{TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "p"}
+    filters = [{"name": "tcp", "typed_config": {**proxy, "cluster": "upstream"}}]
+    one["listener"]["default_filter_chain"] = {"filters": filters}
+
+
+OFF = {"@type": f"{TYPE}.config.route.v3.FilterConfig", "disabled": True}
+EXT_PROC_OFF = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "disabled": True}
+GUARD_OFF = {"@type": f"{HTTP}.rbac.v3.RBACPerRoute"}
+FAIL_OPEN = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "overrides": {"failure_mode_allow": True}}
+HTTP_OPTIONS = ("typed_extension_protocol_options", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
+BUFFER = "per_connection_buffer_limit_bytes"
+SCOPED = {
+    "route_config_name": "elsewhere",
+    "config_source": {
+        "initial_fetch_timeout": "0.001s",
+        "resource_api_version": "V3",
+        "api_config_source": {
+            "api_type": "GRPC",
+            "transport_api_version": "V3",
+            "grpc_services": [{"envoy_grpc": {"cluster_name": "upstream"}}],
+        },
+    },
+}
+
+GATEWAY_MISTAKES = {
+    "a filter that is off": Mistake(
+        "filter_disabled",
+        ".http_filters[3].disabled",
+        lambda one: http_filter(one["listener"], "extproc.request_guard").update(disabled=True),
+    ),
+    "not attached here": Mistake("unfiltered", ".typed_config", without("extproc.policy")),
+    "an upgrade around it": Mistake(
+        "unfiltered",
+        ".upgrade_configs[0]",
+        lambda one: manager(one["listener"])["upgrade_configs"][0].update(
+            filters=[manager(one["listener"])["http_filters"][-1]]
+        ),
+    ),
+    "passthrough": Mistake("tcp_passthrough", ".default_filter_chain", passthrough),
+    "a route excluded": Mistake(
+        "route_excluded",
+        '.typed_per_filter_config["extproc.policy"]',
+        on_the_route(extproc__policy=EXT_PROC_OFF, extproc__request_guard=GUARD_OFF),
+    ),
+    "a route excluded by FilterConfig": Mistake(
+        "route_excluded",
+        '.typed_per_filter_config["extproc.policy"]',
+        on_the_route(extproc__policy=OFF, extproc__request_guard=OFF),
+    ),
+    "a route half excluded": Mistake(
+        "route_half_excluded",
+        '.typed_per_filter_config["extproc.policy"]',
+        on_the_route(extproc__policy=EXT_PROC_OFF),
+    ),
+    "a route without its guard": Mistake(
+        "route_half_excluded",
+        '.typed_per_filter_config["extproc.request_guard"]',
+        on_the_route(extproc__request_guard=GUARD_OFF),
+    ),
+    "a route that fails open": Mistake(
+        "route_override", '.typed_per_filter_config["extproc.policy"]', on_the_route(extproc__policy=FAIL_OPEN)
+    ),
+    "a route that is too quick": Mistake(
+        "route_timeout",
+        ".route.timeout",
+        managing("route_config", "virtual_hosts", 0, "routes", 0, "route", "timeout", to="2s"),
+    ),
+    "routes from elsewhere": Mistake(
+        "routes_unseen", ".rds", all_of(managing("route_config", to=None), managing("rds", to=SCOPED))
+    ),
+    "a small buffer": Mistake("buffer_limit", f".{BUFFER}", listening(BUFFER, to=(1 << 20) + (64 << 10) - 1)),
+    "the buffer by default": Mistake("buffer_limit", f".{BUFFER}", listening(BUFFER, to=None)),
+    "a large buffer": Mistake("buffer_beyond_server", f".{BUFFER}", listening(BUFFER, to=4 << 20)),
+    "100-continue": Mistake("expect_continue", ".proxy_100_continue", managing("proxy_100_continue", to=True)),
+    "no request time-out": Mistake("timeouts", ".request_timeout", managing("request_timeout", to=None)),
+    "no idle time-out": Mistake("timeouts", ".stream_idle_timeout", managing("stream_idle_timeout", to="0s")),
+    "a redirect to any host": Mistake("open_redirect", ".merge_slashes", managing("merge_slashes", to=None)),
+    "escaped slashes": Mistake(
+        "request_line",
+        ".path_with_escaped_slashes_action",
+        managing("path_with_escaped_slashes_action", to="KEEP_UNCHANGED"),
+    ),
+    "underscores": Mistake(
+        "request_line",
+        ".headers_with_underscores_action",
+        managing("common_http_protocol_options", "headers_with_underscores_action", to=None),
+    ),
+    "dot segments": Mistake("request_line", ".normalize_path", managing("normalize_path", to=False)),
+    "an unknown cluster": Mistake(
+        "cluster_missing",
+        ".grpc_service.envoy_grpc.cluster_name",
+        setting("grpc_service", "envoy_grpc", "cluster_name", to="nowhere"),
+    ),
+    "HTTP/1.1 to us": Mistake(
+        "cluster_http1",
+        ".explicit_http_config",
+        all_of(as_istio_watches, clustering(*HTTP_OPTIONS, "explicit_http_config", to={"http_protocol_options": {}})),
+    ),
+    "the client's protocol to us": Mistake(
+        "cluster_http1",
+        ".use_downstream_protocol_config",
+        all_of(
+            as_istio_watches,
+            clustering(*HTTP_OPTIONS, "explicit_http_config", to=None),
+            clustering(*HTTP_OPTIONS, "use_downstream_protocol_config", to={"http2_protocol_options": {}}),
+        ),
+    ),
+    "no protocol to us": Mistake(
+        "cluster_http1",
+        ".typed_extension_protocol_options",
+        all_of(as_istio_watches, clustering(HTTP_OPTIONS[0], to=None)),
+    ),
+    "1,024 at a time": Mistake(
+        "circuit_breakers", ".circuit_breakers.thresholds", clustering("circuit_breakers", to=None)
+    ),
+    "few waiting": Mistake(
+        "circuit_breakers",
+        ".circuit_breakers.thresholds",
+        clustering("circuit_breakers", "thresholds", 0, "max_pending_requests", to=1024),
+    ),
+    "no health check": Mistake("no_health_check", ".health_checks", clustering("health_checks", to=None)),
+    "plaintext to another machine": Mistake(
+        "processor_plaintext",
+        ".transport_socket",
+        clustering(
+            *("load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address", "address"),
+            to="192.0.2.1",
+        ),
+    ),
+}

@@ -1,9 +1,12 @@
 """Dumps that are none, and dumps that mean harm."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 from extproc.errors import DumpError
 from extproc.istio.doctor.dump import LARGEST_BYTES, parse_dump
@@ -53,6 +56,32 @@ def test_any_shape_of_a_section_is_borne(field: str, hostile: object, expected: 
     dump = {"configs": [{"@type": LISTENERS, field: hostile}]}
 
     assert examine(json.dumps(dump).encode(), expected)[0].id == "not_attached"
+
+
+ODD = (None, True, 0, -1, 10**30, 1.5, "", "x", "9" * 400 + "s", "-1s", "nan", [], {}, [None], [[]], {"@type": 5})
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of everything in a document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in items:
+        yield (*path, key)
+        yield from places(member, (*path, key))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=strategies.data())
+def test_whatever_stands_anywhere_in_a_dump_is_borne(
+    data: strategies.DataObject, clean: bytes, expected: Expected
+) -> None:
+    dump = place = json.loads(clean)
+    *steps, last = data.draw(strategies.sampled_from(sorted(places(dump), key=str)))
+    for step in steps:
+        place = place[step]
+    place[last] = data.draw(strategies.sampled_from(ODD))
+
+    with suppress(DumpError):
+        examine(json.dumps(dump).encode(), expected)
 
 
 def test_a_name_is_shown_as_short_ascii_without_control_characters() -> None:

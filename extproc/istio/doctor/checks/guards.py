@@ -110,10 +110,9 @@ def _behind(chain: HttpChain, position: int) -> Iterator[Filter]:
 
 def _filter_name(view: View, _: Expected) -> Iterator[Spot]:
     for chain, processor in view.processed:
-        if processor.filter.name == ISTIOS_KEY:
-            yield Spot(processor.filter.node.path_to("name"), f"is {ISTIOS_KEY}")
-        elif processor.filter.name != FILTER_NAME:
-            yield Spot(processor.filter.node.path_to("name"), f"is not {FILTER_NAME}")
+        if processor.filter.name != FILTER_NAME:
+            saying = f"is {shown(processor.filter.name)}, must be {FILTER_NAME}"
+            yield Spot(processor.filter.node.path_to("name"), saying)
         for position, each in enumerate(chain.filters):
             if each.name in OURS and (first := chain.named(each.name)) and first[0] < position:
                 yield Spot(each.node.path_to("name"), f"{each.name} is there twice")

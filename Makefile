@@ -16,6 +16,7 @@ export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/
 include .ci/tools.mk
 
 .PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa envoyfilters
+.PHONY: help setup demo test test-istio matrix test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -41,6 +42,14 @@ demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real 
 
 test: $(READY) $(TOOLS)/opa $(MANIFEST_TOOLS) $(SCHEMAS) ## Every test but those of the outside data sets and of the wheels.
 	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel $(ARGS)
+test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets, of Istio and of the wheels.
+	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel --ignore=tests/istio_live $(ARGS)
+
+test-istio: $(READY) $(ISTIOD)/istiod ## A real istiod and a real Envoy as its ingress gateway.  ISTIO=1.30 takes the older release.
+	TEST_ISTIOD=$(ISTIOD) TEST_ENVOY=$(ENVOY) $(BIN)/python -m pytest tests/istio_live $(ARGS)
+
+matrix: $(READY) ## test-istio on each pair of istiod and Envoy, by hand; docs/istio-matrix.md holds the result.
+	.ci/matrix
 
 test-data: $(READY) ## The outside data sets, from EXTPROC_TEST_DATA (default ../shared/data).
 	$(BIN)/python -m pytest tests/data $(ARGS)

@@ -7,7 +7,7 @@ GO_MINOR := 26
 MANIFEST_TOOLS := $(TOOLS)/helm $(TOOLS)/kustomize $(TOOLS)/kubeconform
 SCHEMAS := .tools/schemas/.ready
 
-.PHONY: tools rego-check rego-format
+.PHONY: tools istiod rego-check rego-format
 
 tools: $(TOOLS)/opa $(TOOLS)/regal $(TOOLS)/hey $(MANIFEST_TOOLS) $(SCHEMAS) ## Build the tools of the tests into .tools, once.
 
@@ -37,6 +37,23 @@ $(SCHEMAS): requirements/schemas.txt .ci/tools/istio-api/go.mod .ci/tools/istio-
 	  "$$go" mod download -json istio.io/api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')"; \
 	  $(BIN)/python .ci/schemas $(@D)/wheel/*.whl "$$crds/kubernetes/customresourcedefinitions.gen.yaml" $(@D)
 	@rm -r $(@D)/wheel; touch $@
+# istiod, of a release branch: ISTIO=1.30 or 1.31.  Its folder is named by the content of its pins, so that each is built
+# once; beside it lie the definitions of Istio's and the Gateway API's kinds, from the same module.
+ISTIO ?= 1.31
+ISTIOD = .tools/istiod-$(ISTIO)-$(shell cat .ci/tools/istiod/$(ISTIO)/go.mod .ci/tools/istiod/$(ISTIO)/go.sum | sha256sum | cut -c 1-12)
+
+istiod: $(ISTIOD)/istiod ## Build istiod into .tools, once.  ISTIO=1.30 takes the older release.
+
+$(ISTIOD)/istiod: | .tools/go
+	@set -e; go="$$PWD/.tools/go"; out="$$PWD/$(@D)"; start=$$(date +%s); rm -rf "$$out.part"; mkdir -p "$$out.part"; \
+	echo "istiod: building release $(ISTIO) from source, once (five to ten minutes)"; \
+	cd .ci/tools/istiod/$(ISTIO); export CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off; \
+	"$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out.part/istiod" istio.io/istio/pilot/cmd/pilot-discovery; \
+	module=$$("$$go" list -mod=readonly -m -f '{{.Dir}}' istio.io/istio); \
+	install -m 644 "$$module/manifests/charts/base/files/crd-all.gen.yaml" "$$out.part/istio.yaml"; \
+	install -m 644 "$$module/tests/integration/pilot/testdata/gateway-api-crd.yaml" "$$out.part/gateway-api.yaml"; \
+	echo "$(ISTIO)" > "$$out.part/version"; rm -rf "$$out"; mv "$$out.part" "$$out"; \
+	echo "istiod: built in $$(( $$(date +%s) - start )) s"
 
 # Built within libopa's module, so that it is the same OPA.
 $(TOOLS)/sdk: benchmarks/engines/sdk/main.go libopa/go.mod libopa/go.sum | .tools/go

@@ -74,7 +74,7 @@ class Gateway:
     async def filters(self) -> list[str]:
         """The names of the HTTP filters that serve, in their order."""
         for listener in await self.dump("dynamic_listeners"):
-            for chain in listener["active_state"]["listener"]["filter_chains"]:
+            for chain in listener.get("active_state", {}).get("listener", {}).get("filter_chains", []):
                 return [one["name"] for one in chain["filters"][-1]["typed_config"]["http_filters"]]
         return []
 
@@ -150,7 +150,7 @@ def _bootstrap(plane: ControlPlane, workload: Workload, agent: str | None) -> di
         "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}],
     }
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-    clusters = [_http2_cluster("xds-grpc", plane.xds)] + ([_http2_cluster("sds-grpc", agent)] if agent else [])
+    clusters = [http2_cluster("xds-grpc", plane.xds)] + ([http2_cluster("sds-grpc", agent)] if agent else [])
     return {
         "node": {
             "id": f"router~{workload.ip}~{name}.{namespace}~{namespace}.svc.cluster.local",
@@ -181,7 +181,8 @@ def _bootstrap(plane: ControlPlane, workload: Workload, agent: str | None) -> di
     }
 
 
-def _http2_cluster(name: str, address: str) -> dict[str, object]:
+def http2_cluster(name: str, address: str) -> dict[str, object]:
+    """A static cluster of one endpoint (HOST:PORT)."""
     endpoint = {"endpoint": {"address": _socket_address(address)}}
     return {
         "name": name,

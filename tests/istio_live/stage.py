@@ -21,6 +21,8 @@ from extproc.istio.mapping import envoy_filter_of
 
 HERE = Path(__file__).parent
 OK = Message(body=b'{"ok": true}', headers=(("content-type", "application/json"),))
+# A busy machine fails no test.
+UNHURRIED = {"policy": {"deadline_ms": 15_000}, "envoy": {"message_timeout_ms": 30_000}}
 
 
 @dataclass
@@ -79,7 +81,8 @@ class Servers:
 async def servers(folder: Path) -> AsyncIterator[Servers]:
     """Both, running."""
     port = free_port()
-    async with upstream() as recorder, serving(folder, {"listen": f"127.0.0.1:{port}"}) as ours:
+    config = {"listen": f"127.0.0.1:{port}", **UNHURRIED}
+    async with upstream() as recorder, serving(folder, config) as ours:
         recorder.answer = OK
         yield Servers(ours, port, recorder)
 

@@ -22,6 +22,7 @@ from extproc.server.driver import SERVICE
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
+START_S = 90.0  # of a machine that builds something else as well
 GET = [{"key": ":method", "raw_value": b"GET"}, {"key": ":path", "raw_value": b"/"}]
 
 
@@ -107,7 +108,7 @@ async def _running(command: list[str], folder: Path, log: Path) -> AsyncIterator
             except aiohttp.ClientError:
                 return False
 
-        async with running(command, log=log, ready=ready) as server.process:
+        async with running(command, log=log, ready=ready, patience_s=START_S) as server.process:
             yield server
 
 

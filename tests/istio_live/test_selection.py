@@ -1,0 +1,102 @@
+"""Which traffic is ours: the selected gateway and no other, every route but those excluded on purpose."""
+
+import asyncio
+import copy
+from pathlib import Path
+
+from conformance.exchange import Message
+from faults.stage import get, post
+from istio_live.gateway import gateway, ingress
+from istio_live.objects import Object
+from istio_live.stage import CLASSIC, Mesh, manifests
+from istio_live.test_mistakes import ENFORCED, outcome
+
+from extproc.config import load_settings
+from extproc.istio.attachment import Attachment
+from extproc.istio.mapping import envoy_filter_of
+
+ATTACK = b'{"a": "attack"}'
+
+
+def test_a_gateway_beside_the_selected_one_is_left_alone(runner: asyncio.Runner, shop: Mesh, tmp_path: Path) -> None:
+    labels = {"istio": "internal"}
+    internal, route = copy.deepcopy(manifests("classic.yaml"))
+    internal["metadata"]["name"], internal["spec"]["selector"] = "internal", labels
+    route["metadata"]["name"], route["spec"]["gateways"] = "internal", ["internal"]
+
+    async def play() -> object:
+        plane = shop.gateway.plane
+        with plane.objects.scene():
+            plane.objects.apply([internal, route])
+            async with gateway(plane, ingress("internal", "istio-ingress", labels), tmp_path) as other:
+                answer = await other.send(post(ATTACK))
+                names = [name for name in await other.filters() if name.startswith("extproc.")]
+                return answer.status, names, await outcome(shop)
+
+    assert runner.run(play()) == (200, [], ENFORCED)
+
+
+def _with_route(match: Object) -> list[Object]:
+    """The application's routes, with one for /health before."""
+    listener, route = copy.deepcopy(manifests("classic.yaml"))
+    route["spec"]["http"].insert(0, {**route["spec"]["http"][0], "name": "health", "match": [match]})
+    return [listener, route]
+
+
+HEALTH = _with_route({"uri": {"exact": "/health"}})
+
+
+def excluding(shop: Mesh, *routes: str) -> Object:
+    settings = load_settings(shop.server.folder / "extproc.yaml")
+    return dict(envoy_filter_of(settings, Attachment(CLASSIC.gateway, excluded_routes=routes)).document())
+
+
+def _health(method: str = "POST") -> Message:
+    return Message(method=method, target="/health", body=ATTACK, headers=post(ATTACK).headers)
+
+
+def test_a_route_that_is_excluded_on_purpose_passes_unseen_and_no_other_does(
+    runner: asyncio.Runner, shop: Mesh
+) -> None:
+    async def play() -> object:
+        await shop.gateway.apply([*HEALTH, excluding(shop, "health")])
+        shop.log.news()
+        excluded = await shop.send(_health())
+        receipts = shop.log.news()
+        seen = excluded.status, receipts, await outcome(shop)
+        await shop.gateway.apply([*manifests("classic.yaml"), shop.attachment])
+        return seen
+
+    assert runner.run(play()) == (200, [], ENFORCED)
+
+
+def test_a_route_that_is_excluded_on_the_filter_alone_is_refused_by_the_guard(
+    runner: asyncio.Runner, shop: Mesh
+) -> None:
+    half = excluding(shop, "health")
+    for patch in half["spec"]["configPatches"]:
+        patch["patch"]["value"].get("typed_per_filter_config", {}).pop("extproc.request_guard", None)
+
+    async def play() -> object:
+        await shop.gateway.apply([*HEALTH, half])
+        refused = await shop.send(_health())
+        seen = refused.status, refused.body, await outcome(shop)
+        await shop.gateway.apply([*manifests("classic.yaml"), shop.attachment])
+        return seen
+
+    assert runner.run(play()) == (403, b"RBAC: access denied", ENFORCED)
+
+
+def test_a_route_that_is_excluded_on_the_guard_alone_is_still_decided(runner: asyncio.Runner, shop: Mesh) -> None:
+    half = excluding(shop, "health")
+    for patch in half["spec"]["configPatches"]:
+        patch["patch"]["value"].get("typed_per_filter_config", {}).pop("extproc.policy", None)
+
+    async def play() -> object:
+        await shop.gateway.apply([*HEALTH, half])
+        denied = await shop.send(_health())
+        seen = denied.status, dict(denied.headers)["x-extproc-verdict"], (await shop.send(get())).status
+        await shop.gateway.apply([*manifests("classic.yaml"), shop.attachment])
+        return seen
+
+    assert runner.run(play()) == (403, "deny", 200)

@@ -73,3 +73,11 @@ rego-check: $(TOOLS)/opa $(TOOLS)/regal ## Policies: format, types, tests at 100
 
 rego-format: $(TOOLS)/opa ## Format the policies.
 	$(TOOLS)/opa fmt --write policies envoyfilters/policies
+	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies
+	@set -e; for folder in examples/*/policies; do echo "rego: $$folder"; \
+	  $(TOOLS)/opa fmt --list --fail $$folder; $(TOOLS)/opa check --strict --bundle --schema policies/schemas/input.json $$folder; \
+	  $(TOOLS)/opa test --bundle --coverage --threshold 100 $$folder > .tools/rego-coverage.json; done
+	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint examples
+
+rego-format: $(TOOLS)/opa ## Format the policies.
+	$(TOOLS)/opa fmt --write policies examples

@@ -1,0 +1,50 @@
+"""What Istio's agent does in a pod: gives Envoy the pod's certificate and the mesh's root over SDS."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+from envoy.service.secret.v3 import sds_pb2_grpc
+from istio_live.certificates import Identity
+
+
+class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):
+    """The two names that istiod's configuration asks for: `default` and `ROOTCA`."""
+
+    def __init__(self, root: bytes, identity: Identity) -> None:
+        self._root, self._identity = root, identity
+
+    async def StreamSecrets(  # noqa: N802 - the service's own name
+        self, requests: AsyncIterator[DiscoveryRequest], _context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[DiscoveryResponse]:
+        async for request in requests:
+            if request.response_nonce:  # an acknowledgement: nothing changes here
+                continue
+            response = DiscoveryResponse(version_info="1", nonce="1", type_url=request.type_url)
+            for name in request.resource_names:
+                response.resources.add().Pack(self._secret(name))
+            yield response
+
+    def _secret(self, name: str) -> Secret:
+        secret = Secret(name=name)
+        if name == "ROOTCA":
+            secret.validation_context.trusted_ca.inline_bytes = self._root
+        else:
+            secret.tls_certificate.certificate_chain.inline_bytes = self._identity.certificate
+            secret.tls_certificate.private_key.inline_bytes = self._identity.key
+        return secret
+
+
+@asynccontextmanager
+async def agent(root: bytes, identity: Identity) -> AsyncIterator[str]:
+    """Serve these; the address is HOST:PORT."""
+    server = grpc.aio.server()
+    sds_pb2_grpc.add_SecretDiscoveryServiceServicer_to_server(_Secrets(root, identity), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=None)

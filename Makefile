@@ -15,8 +15,7 @@ export CC := $(or $(shell command -v cc gcc clang | head -n 1),$(CURDIR)/$(BIN)/
 
 include .ci/tools.mk
 
-.PHONY: help setup demo test test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa envoyfilters
-.PHONY: help setup demo test test-istio matrix test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa
+.PHONY: help setup demo test test-istio matrix test-data conformance check format bench fuzz soak lock wheel clean test-wheel coverage wheels sdist upgrade-opa bench-engines test-opa envoyfilters
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -40,9 +39,7 @@ $(READY): requirements/dev.txt requirements/toolchain.txt $(SOURCES)
 demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real Rego: blocked attacks and verified receipts.  ARGS=--keep leaves it running.
 	@$(BIN)/extproc demo $(ARGS)
 
-test: $(READY) $(TOOLS)/opa $(MANIFEST_TOOLS) $(SCHEMAS) ## Every test but those of the outside data sets and of the wheels.
-	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel $(ARGS)
-test: $(READY) $(TOOLS)/opa ## Every test but those of the outside data sets, of Istio and of the wheels.
+test: $(READY) $(TOOLS)/opa $(MANIFEST_TOOLS) $(SCHEMAS) ## Every test but those of the outside data sets, of Istio and of the wheels.
 	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel --ignore=tests/istio_live $(ARGS)
 
 test-istio: $(READY) $(ISTIOD)/istiod ## A real istiod and a real Envoy as its ingress gateway.  ISTIO=1.30 takes the older release.

@@ -37,6 +37,7 @@ $(SCHEMAS): requirements/schemas.txt .ci/tools/istio-api/go.mod .ci/tools/istio-
 	  "$$go" mod download -json istio.io/api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')"; \
 	  $(BIN)/python .ci/schemas $(@D)/wheel/*.whl "$$crds/kubernetes/customresourcedefinitions.gen.yaml" $(@D)
 	@rm -r $(@D)/wheel; touch $@
+
 # istiod, of a release branch: ISTIO=1.30 or 1.31.  Its folder is named by the content of its pins, so that each is built
 # once; beside it lie the definitions of Istio's and the Gateway API's kinds, from the same module.
 ISTIO ?= 1.31
@@ -70,14 +71,10 @@ rego-check: $(TOOLS)/opa $(TOOLS)/regal ## Policies: format, types, tests at 100
 	@$(TOOLS)/opa test --bundle --coverage --threshold 100 policies > .tools/rego-coverage.json \
 	  || { echo "rego: coverage below 100 %, see not_covered in .tools/rego-coverage.json"; exit 1; }
 	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies envoyfilters/policies
-
-rego-format: $(TOOLS)/opa ## Format the policies.
-	$(TOOLS)/opa fmt --write policies envoyfilters/policies
-	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint policies
 	@set -e; for folder in examples/*/policies; do echo "rego: $$folder"; \
 	  $(TOOLS)/opa fmt --list --fail $$folder; $(TOOLS)/opa check --strict --bundle --schema policies/schemas/input.json $$folder; \
 	  $(TOOLS)/opa test --bundle --coverage --threshold 100 $$folder > .tools/rego-coverage.json; done
 	REGAL_DISABLE_VERSION_CHECK=1 $(TOOLS)/regal lint examples
 
 rego-format: $(TOOLS)/opa ## Format the policies.
-	$(TOOLS)/opa fmt --write policies examples
+	$(TOOLS)/opa fmt --write policies envoyfilters/policies examples

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from istio_live.control_plane import ControlPlane
-from istio_live.stage import GATEWAY_API, Mesh
+from istio_live.stage import GATEWAY_API, Mesh, Servers
 from istio_live.test_mistakes import MISTAKES, Mistake
 from istio_live.test_mutual_tls import secured
 
@@ -57,10 +57,10 @@ def test_a_gateway_of_the_gateway_api_as_rendered_is_sound(runner: asyncio.Runne
 
 
 def test_nothing_at_all_is_found_in_a_mesh_with_mutual_tls_and_outlier_detection(
-    runner: asyncio.Runner, plane: ControlPlane, tmp_path: Path
+    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
 ) -> None:
     async def play() -> set[str]:
-        async with secured(plane, tmp_path) as (shop, pod):
+        async with secured(plane, behind, tmp_path) as (shop, pod):
             await pod.start()
             return await found(shop)
 

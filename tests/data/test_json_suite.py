@@ -144,8 +144,15 @@ def test_a_naughty_string_is_a_json_string_and_a_name_like_any_other(ascii_only:
 
 
 def test_a_naughty_string_comes_out_of_a_form_as_it_went_in() -> None:
+    refused = []
     for text in _naughty_strings():
         data = f"name={quote_plus(text)}&{quote_plus(text)}=value".encode()
         expected: dict[str, list[str]] = {"name": [text]}
         expected.setdefault(text, []).append("value")
-        assert decode(data, _FORM, Limits()) == Decoded(parsed=orjson.dumps(expected))
+        try:
+            assert decode(data, _FORM, Limits()) == Decoded(parsed=orjson.dumps(expected))
+        except Malformed:
+            refused.append(text)
+    # A space before a name, which PHP drops; nothing else is refused.
+    assert len(refused) == 2
+    assert {text[:1] for text in refused} == {" "}

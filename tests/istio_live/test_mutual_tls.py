@@ -13,9 +13,13 @@ from istio_live.control_plane import ControlPlane, free_port
 from istio_live.readme import carried_out, steps
 from istio_live.sidecar import Sidecar, sidecar
 from istio_live.stage import CLASSIC, Mesh, Servers, mesh
-from istio_live.stories import objects
 from istio_live.workloads import Workload
 from server.serving import until
+
+from extproc.config import load_settings
+from extproc.istio.attachment import Attachment
+from extproc.istio.manifests.pod import Workload as Pods
+from extproc.istio.manifests.render import render
 
 AUTHORITY = Authority()
 GATEWAY_ID = "spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
@@ -54,12 +58,13 @@ async def secured(
     plane: ControlPlane, behind: Servers, folder: Path, *, identity: Identity = GATEWAY, root: bytes = AUTHORITY.root
 ) -> AsyncIterator[tuple[Mesh, Pod]]:
     """A gateway with this certificate, that reaches the server through the sidecar of its pod alone."""
-    (rule,) = [one for one in objects("mtls") if one["kind"] == "DestinationRule"]
-    rule["metadata"]["namespace"] = CLASSIC.gateway.namespace
+    settings = load_settings(behind.ours.folder / "extproc.yaml")
+    rendered = render(settings, Attachment(CLASSIC.gateway), Pods(image="extproc", memory_bytes=1 << 30), "server")
+    rules = [dict(one) for one in rendered if one["kind"] == "DestinationRule"]
     async with agent(root, identity) as sds, mesh(plane, behind, folder, agent=sds) as shop:
         pod = Pod(free_port(), AsyncExitStack(), plane, folder, shop.port)
         plane.objects.apply(
-            [rule, Workload("extproc", "extproc", {"grpc": (9000, pod.port)}, shop.workload.labels).endpoints()]
+            [*rules, Workload("extproc", "extproc", {"grpc": (9000, pod.port)}, shop.workload.labels).endpoints()]
         )
         await shop.gateway.settled()
         try:

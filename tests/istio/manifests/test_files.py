@@ -58,7 +58,7 @@ def test_the_pod_reads_the_same_policies_under_the_same_digest(tmp_path: Path) -
     (path,) = in_the_pod(documents)["policy"]["paths"]
     there = load([mounted / Path(path).relative_to(mount["mountPath"])], {})
     here = load(load_settings(file).policy.paths, {})
-    assert there.data == here.data == {"shop": {"limit": 3}}
+    assert there.data == here.data == b'{"shop":{"limit":3}}'
     assert (there.policy_digest, there.data_digest) == (here.policy_digest, here.data_digest)
 
 

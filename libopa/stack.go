@@ -8,30 +8,35 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// maxOpened bounds what may be open at once in a text that a builtin reads by recursion. Go ends the process when a stack
-// has a gigabyte, and nothing can recover from that; these readers need some 300,000 levels for it.
-const maxOpened = 10_000
+// maxNested bounds the levels of a text or a value that a builtin reads by recursion. Go ends the process when a stack has a
+// gigabyte, and nothing can recover from that; those readers need some 300,000 levels for it.
+const maxNested = 10_000
 
 // errNested ends the evaluation. An error of a builtin would only make it undefined, and a rule that denies by way of it
 // would not apply.
-var errNested = topdown.Halt{Err: errors.New("a text that may nest too deeply")}
+var errNested = topdown.Halt{Err: errors.New("a text or a value that may nest too deeply")}
+
+// readers are the builtins that read texts by recursion, each with the number of its operands that are such texts.
+var readers = map[string]int{
+	"glob.match": 1, "graphql.is_valid": 2, "graphql.parse": 2, "graphql.parse_and_verify": 2, "graphql.parse_query": 1,
+	"graphql.parse_schema": 1, "graphql.schema_is_valid": 1, "strings.render_template": 1,
+}
 
 func init() {
-	for _, name := range []string{
-		"graphql.is_valid", "graphql.parse", "graphql.parse_and_verify", "graphql.parse_query", "graphql.parse_schema",
-		"graphql.schema_is_valid", "strings.render_template",
-	} {
-		topdown.RegisterBuiltinFunc(name, bounded(topdown.GetBuiltin(name)))
+	for name, texts := range readers {
+		topdown.RegisterBuiltinFunc(name, bounded(topdown.GetBuiltin(name), texts, opened))
 	}
+	const rego = "rego.parse_module" // OPA bounds all that nests in it by itself, but for the branches of a rule
+	topdown.RegisterBuiltinFunc(rego, bounded(topdown.GetBuiltin(rego), 2, branches))
 }
 
 // bounded refuses a text with more brackets than anybody nests, whether or not they nest. Those in comments and strings
 // count too: to leave them out would take a second reader of each grammar, and where the two differ the process ends.
-func bounded(read topdown.BuiltinFunc) topdown.BuiltinFunc {
+func bounded(read topdown.BuiltinFunc, texts int, levels func(string) int) topdown.BuiltinFunc {
 	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
-		for _, operand := range operands {
+		for _, operand := range operands[:texts] {
 			text, isText := operand.Value.(ast.String)
-			if isText && opened(string(text)) > maxOpened {
+			if isText && levels(string(text)) > maxNested {
 				return errNested
 			}
 		}
@@ -42,3 +47,5 @@ func bounded(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 func opened(text string) int {
 	return strings.Count(text, "{") + strings.Count(text, "[") + strings.Count(text, "(")
 }
+
+func branches(text string) int { return strings.Count(text, "else") }

@@ -20,7 +20,7 @@ const (
 // Estimates from above, for each byte of a text; those of regular expressions are in patterns.go.
 const (
 	globBytes   = 64
-	schemaBytes = 256
+	schemaBytes = 768
 	keyBytes    = 8
 )
 

@@ -38,13 +38,14 @@ func TestNoBuiltinHoldsOnToTheInputOfAnEarlierEvaluation(t *testing.T) {
 		`glob.match(input.p, [], "x")`,
 		`strings.any_prefix_match("x", [input.p, "y"])`,
 		`graphql.schema_is_valid(input.schema)`,
-		`io.jwt.verify_hs256(input.p, "secret")`,
+		`io.jwt.verify_rs256("e30.e30.e30", input.keys)`,
 		`regex.template_match(input.p, "x", "<", ">")`,
 	} {
 		p := policyFrom(t, "package a\nd := [x | x := "+call+"]", `{}`, "a/d")
 		megabyte := strings.Repeat("x", 1<<20)
 		held := grown(t, p, 40, func(n int) string {
-			return fmt.Sprintf(`{"p": "pattern %d", "schema": "type Query { a%d: Int }", "body": "%s"}`, n, n, megabyte)
+			return fmt.Sprintf(`{"p": "pattern %d", "schema": "type Query { a%d: Int }", "keys": %q, "body": "%s"}`,
+				n, n, fmt.Sprintf(`{"keys": [{"kty": "oct", "k": "AA", "kid": "%d"}]}`, n), megabyte)
 		})
 		if held > 4<<20 {
 			t.Errorf("%s: %d MiB", call, held>>20)
@@ -111,6 +112,8 @@ func TestTheEstimateOfAGlobOrASchemaIsNoLessThanWhatIsHeld(t *testing.T) {
 		{"types", "graphql.schema_is_valid(input)", "type Query{a:Int}" + numbered("type A%d{a:Int}", 2_000)},
 		{"arguments", "graphql.schema_is_valid(input)", "type Query{a(" + numbered("b%d:[Int!] ", 5_000) + "):Int}"},
 		{"the tree of fields", "graphql.parse_schema(input)", "type Query{" + numbered("a%d:Int ", 2_000) + "}"},
+		{"the tree of a list", "graphql.parse_schema(input)", "type Query{a(b:[Int]=[" + strings.Repeat("1 ", 5_000) + "]):Int}"},
+		{"the tree of lists", "graphql.parse_schema(input)", "type Query{a(b:[Int]=" + strings.Repeat("[", 2_000) + strings.Repeat("]", 2_000) + "):Int}"},
 		{"an enumeration", "graphql.parse(`{a}`, input)", "type Query{a:A}enum A{" + numbered("B%d ", 2_000) + "}"},
 	} {
 		p := policyFrom(t, "package a\nd := [x | x := "+c.call+"]", `{}`, "a/d")
@@ -118,6 +121,31 @@ func TestTheEstimateOfAGlobOrASchemaIsNoLessThanWhatIsHeld(t *testing.T) {
 		if kept := p.values.bytes(); kept == 0 || held > kept+64<<10 {
 			t.Errorf("%s: %d bytes, estimated %d, of a text of %d", c.name, held, kept, len(c.input))
 		}
+	}
+}
+
+func TestTheEstimateOfKeysIsNoLessThanWhatIsHeld(t *testing.T) {
+	p := policyFrom(t, "package a\nd := io.jwt.verify_rs256(`e30.e30.e30`, json.marshal(input))", `{}`, "a/d")
+	set := func(n, number int) string {
+		return fmt.Sprintf(`{"keys": [%s {"kty": "oct", "k": "AA", "kid": "%d"}]}`, strings.Repeat(`{"kty":"oct","k":"AA"},`, number), n)
+	}
+	held := grown(t, p, 1, func(n int) string { return set(n, 500) })
+	if kept := p.values.keys.bytes(); kept == 0 || held > kept+64<<10 {
+		t.Errorf("%d bytes, estimated %d", held, kept)
+	}
+}
+
+func TestASchemaThatComesAsAnObjectIsNotKept(t *testing.T) {
+	p := policyFrom(t, `package a
+d := graphql.is_valid("{a}", graphql.parse_schema(input))`, `{}`, "a/d")
+	if got, fail := ask(p, `"type Query { a: Int }"`, time.Second); string(got) != "true" || fail != nil {
+		t.Fatalf("%s %+v", got, fail)
+	}
+	kept := len(p.values.schemas.items)
+	again := policyFrom(t, `package a
+d := graphql.parse_schema(input)`, `{}`, "a/d")
+	if _, fail := ask(again, `"type Query { a: Int }"`, time.Second); fail != nil || kept != len(again.values.schemas.items) {
+		t.Errorf("%d kept, %d of them the text's, %+v", kept, len(again.values.schemas.items), fail)
 	}
 }
 

@@ -94,7 +94,7 @@ int64_t libopa_submit(libopa_queue *queue, int64_t handle, int32_t entrypoint, c
 	if (job == NULL)
 		return 0;
 	int64_t now = now_ns();
-	int64_t due = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	int64_t due = timeout_ns > INT64_MAX - now ? INT64_MAX : timeout_ns < 0 ? now : now + timeout_ns;
 	*job = (libopa_job){.handle = handle, .entrypoint = entrypoint, .due_ns = due,
 			.time_ns = time_ns, .seed = seed, .input_length = length, .input = input ? (char *)(job + 1) : NULL};
 	copy(job->input, input, kept);

@@ -129,7 +129,7 @@ func TestTheEstimateOfKeysIsNoLessThanWhatIsHeld(t *testing.T) {
 	set := func(n, number int) string {
 		return fmt.Sprintf(`{"keys": [%s {"kty": "oct", "k": "AA", "kid": "%d"}]}`, strings.Repeat(`{"kty":"oct","k":"AA"},`, number), n)
 	}
-	held := grown(t, p, 1, func(n int) string { return set(n, 500) })
+	held := grown(t, p, 20, func(n int) string { return set(n, 500) })
 	if kept := p.values.keys.bytes(); kept == 0 || held > kept+64<<10 {
 		t.Errorf("%d bytes, estimated %d", held, kept)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,5 +47,22 @@ func TestATimeZoneHasOneName(t *testing.T) {
 		if got, fail := ask(p, `"`+name+`"`, time.Second); fail == nil || fail.Kind != kindEvaluation {
 			t.Errorf("%s: %s %+v", name, got, fail)
 		}
+	}
+}
+
+func TestTheZoneOfTheProcessChangesNoAnswer(t *testing.T) {
+	zones(t)
+	const inside = "LIBOPA_TEST_INSIDE"
+	if os.Getenv(inside) == "" {
+		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		command.Env = append(os.Environ(), inside+"=1", "TZ=America/New_York")
+		if said, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, said)
+		}
+		return
+	}
+	p := policyFrom(t, "package a\nd := [time.clock([0, `Local`]), time.parse_ns(`2006-01-02 MST`, `2026-07-01 EDT`)]", `{}`, "a/d")
+	if got, fail := ask(p, `{}`, time.Second); string(got) != "[[0,0,0],1782864000000000000]" || fail != nil {
+		t.Errorf("%s %+v", got, fail)
 	}
 }

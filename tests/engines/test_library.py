@@ -8,7 +8,7 @@ import pytest
 from engines.calling import MINUTE_NS, MOMENT, ask, prepare, said, take
 
 from extproc.engines.library import LIBRARY, Queue, library
-from extproc.errors import EngineError, PolicyLoadError
+from extproc.errors import EngineError, EngineTimeout, PolicyLoadError
 
 NO_HANDLE = (EngineError, "internal: no such handle")
 
@@ -87,6 +87,13 @@ def test_a_null_that_has_a_length_is_refused_by_every_function() -> None:
     zero = ctypes.c_int64(0)
     assert c.libopa_submit(queue, zero, 0, None, ctypes.c_size_t(5), minute, zero, ctypes.c_uint64(0)) == 0
     c.libopa_shut(queue)
+
+
+@pytest.mark.parametrize("timeout_ns", [-(2**63), -1, 0])
+def test_a_deadline_that_has_passed_is_none_to_come(queue: Queue, timeout_ns: int) -> None:
+    queue.submit(prepare("d := 1"), 0, b"{}", timeout_ns=timeout_ns, moment=MOMENT)
+    (answer,) = take(queue, 1)
+    assert isinstance(answer.error, EngineTimeout)
 
 
 def test_a_ticket_that_is_none_withdraws_nothing(queue: Queue) -> None:

@@ -12,7 +12,6 @@ length are read off the text outside of its strings.  All of it is linear in the
 look that takes strings for what they are not can only suspect too much.
 """
 
-import re
 from array import array
 from collections.abc import Callable
 from itertools import accumulate
@@ -20,7 +19,7 @@ from typing import TypeAlias
 
 import orjson
 
-from extproc.core.decoding import graphql, jsonrpc, members
+from extproc.core.decoding import graphql, jsonrpc, lenient_json, members
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.inspection import Lifted
@@ -30,7 +29,7 @@ from extproc.errors import Malformed, Undecodable
 Lifter: TypeAlias = Callable[[object], bytes]
 
 _STARTS = (b",", b"[", b"{")
-_CONTAINER = re.compile(rb"[ \t\n\r]*+[{\[]")
+_LENIENT = object()
 _DEEPEST = 250  # orjson writes 254 levels
 # 5e-324 written out has 1,074 decimals, and no float64 needs more; readers with exact decimals take quadratic time.
 _LONG = b"0" * 1_100
@@ -63,12 +62,14 @@ def read(data: bytes, limits: Limits) -> object:
 def sniff(data: bytes, limits: Limits) -> Decoded | None:
     """As `parse` where the bytes are a JSON object or array though no JSON type was declared, else None.
 
-    An object or array by grammar that breaks one of our rules (a duplicate name) is Malformed, not "no JSON": whoever
-    reads it without the rule would see what the policy did not.
+    Raises Malformed for one that breaks our rules, and for what only a lenient reader takes for one: whoever reads it
+    would see what the policy did not.
     """
     tree = _container(data, limits)
     if tree is None:
         return None
+    if tree is _LENIENT:
+        raise Malformed("JSON to lenient readers alone")
     check(data, tree, limits)
     lifters = _lifters(data, tree, limits)
     del tree
@@ -96,7 +97,7 @@ def _lifted(data: bytes, lifters: dict[str, Lifter], limits: Limits) -> Lifted:
 
 
 def is_container(data: bytes, limits: Limits) -> bool:
-    """Whether the bytes are, by grammar and in full, one JSON object or array.
+    """Whether some reader takes the bytes, or their beginning, for a JSON object or array.
 
     Raises Malformed where they begin like one and are too much to find out.
     """
@@ -104,13 +105,16 @@ def is_container(data: bytes, limits: Limits) -> bool:
 
 
 def _container(data: bytes, limits: Limits) -> object:
-    if _CONTAINER.match(data) is None:
+    """The tree of an object or array, _LENIENT where only others read one, None where nobody does."""
+    text = lenient_json.text_of(data)
+    if not lenient_json.may_be_container(text):
         return None
     bound(data, limits)
     try:
-        return _tree(data, limits)
-    except Malformed:
-        return None
+        tree: object = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _LENIENT if lenient_json.is_container(text) else None
+    return tree
 
 
 def _tree(data: bytes, limits: Limits) -> object:

@@ -12,7 +12,7 @@ from extproc.core.decoding import graphql, json
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
-from extproc.errors import Malformed, TypeMismatch, Undecodable
+from extproc.errors import TypeMismatch, Undecodable
 
 _CODECS = {
     "": "utf-8",
@@ -38,19 +38,19 @@ _C1 = re.compile(rb"[\x80-\x9f]")
 def plain(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """`text/plain`: the text, or `parsed` alone where it is a JSON object or array.
 
-    Raises Undecodable for a charset that is unknown or that the bytes break, and for JSON beyond ASCII in another
-    charset than UTF-8; Malformed for JSON against our rules.
+    Raises Undecodable for a charset that is unknown or that the bytes break, and for JSON whose bytes are others in
+    UTF-8; Malformed for JSON against our rules.
     """
     text = _decode(data, media)
-    if not media.is_utf8 and not data.isascii() and json.is_container(text.encode(), limits):
+    if (utf8 := text.encode()) != data and json.is_container(utf8, limits):
         raise Undecodable("JSON in a charset other than UTF-8")
-    return _sniffed(data, limits) or Decoded(text=text)
+    return json.sniff(data, limits) or Decoded(text=text)
 
 
 def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """Any other `text/*`: the text.  Raises Undecodable, and TypeMismatch where it is a JSON object or array."""
     text = _decode(data, media)
-    if json.is_container(text.removeprefix("\ufeff").encode(), limits):
+    if any(json.is_container(each, limits) for each in {data, text.encode()}):
         raise TypeMismatch("JSON under another declared type")
     return Decoded(text=text)
 
@@ -63,13 +63,7 @@ def graphql_document(data: bytes, media: MediaType, limits: Limits) -> Decoded:
 
 def undeclared(data: bytes, _media: MediaType, limits: Limits) -> Decoded:
     """No Content-Type: a JSON object or array is parsed, all else is opaque.  Raises Malformed."""
-    return _sniffed(data, limits) or Decoded()
-
-
-def _sniffed(data: bytes, limits: Limits) -> Decoded | None:
-    if data.startswith(BOM_UTF8) and json.is_container(data.removeprefix(BOM_UTF8), limits):
-        raise Malformed("JSON after a byte order mark")
-    return json.sniff(data, limits)
+    return json.sniff(data, limits) or Decoded()
 
 
 def _decode(data: bytes, media: MediaType) -> str:

@@ -134,6 +134,14 @@ def _xml_attacks() -> Iterator[Attack]:
     yield _xml(
         "a long namespace on each name", b'<p:a xmlns:p="' + b"u" * 5_000 + b'">' + b"<p:a/>" * 2_000 + b"</p:a>"
     )
+    attributes = b" ".join(b'p:a%d=""' % n for n in range(LIMITS.names - 1))
+    longest = LIMITS.decoded_bytes // (LIMITS.names + 1)
+    yield _xml("a namespace on each attribute, as long as allowed", _in_namespace(longest, attributes))
+    yield _xml("a longer namespace on each attribute", _in_namespace(longest * 10, attributes))
+
+
+def _in_namespace(length: int, attributes: bytes) -> bytes:
+    return b'<a xmlns:p="' + b"u" * length + b'" ' + attributes + b"/>"
 
 
 def _form_attacks() -> Iterator[Attack]:

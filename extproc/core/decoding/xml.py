@@ -4,6 +4,7 @@ expat (in the standard library) reads it, by callbacks: a document type declarat
 refused: processing instructions, and comments in an element that has text, which readers join, cut or skip.
 """
 
+import re
 from json.encoder import encode_basestring as _quoted
 from xml.parsers import expat
 
@@ -16,6 +17,11 @@ from extproc.errors import Malformed, OverLimit, TypeMismatch, Undecodable
 _DEEPEST = 120  # a level of elements is two of JSON, and orjson writes 254
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
+_DECLARED = re.compile(rb"xmlns(?::[^\s=<>\"':/]*)?[ \t\r\n]*(?==)")
+_VALUE = re.compile(rb"=[ \t\r\n]*(?:\"([^\"<]*)|'([^'<]*))")
+_PREFIXED = re.compile(rb":[^\s=<>\"':/]+[ \t\r\n]*=")
+
+_XML = "http://www.w3.org/XML/1998/namespace"  # of the prefix that nobody declares
 _COMMENT, _TEXT = 1, 2
 
 
@@ -24,9 +30,9 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
 
     Names in a namespace are written `{uri}local`; declarations of namespaces are no attributes.  Raises Undecodable for
     another charset than UTF-8, in the header or in the document; TypeMismatch where the body is a JSON object or array;
-    OverLimit where the names, with a namespace for each, come to more than `Limits.decoded_bytes`; else Malformed, also
-    for elements deeper than `Limits.depth`, for more than `Limits.nodes` elements and attributes, or declarations of
-    namespaces, and for more than `Limits.names` different names.
+    OverLimit where elements and prefixed attributes, each with the longest namespace, could come to more than
+    `Limits.decoded_bytes`; else Malformed, also for elements deeper than `Limits.depth`, for more than `Limits.nodes`
+    elements and attributes, or declarations of namespaces, and for more than `Limits.names` different names.
     """
     if not media.is_utf8 or data.startswith(_UTF16):
         raise Undecodable("XML in a charset other than UTF-8")
@@ -38,7 +44,24 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise Undecodable("XML that is not UTF-8") from None
     if data.count(b"xmlns") > limits.nodes:  # in texts too, so that one look is enough
         raise Malformed("too many declarations of namespaces")
+    _check_namespaces(data, limits)
     return Decoded(parsed=_Text(limits).read(data))
+
+
+def _check_namespaces(data: bytes, limits: Limits) -> None:
+    """Bound what expat writes out before anybody is called: the namespace of each prefixed attribute of an element.
+
+    Whatever looks like a declaration or an attribute counts, in texts too: an estimate from above, linear in the bytes.
+    """
+    longest = len(_XML)
+    for declared in _DECLARED.finditer(data):
+        value = _VALUE.match(data, declared.end())
+        longest = max(longest, len(value[1] or value[2] or b"") if value else 0)
+    elements = min(data.count(b"<") - data.count(b"</"), limits.nodes)
+    if (elements + data.count(b"=")) * longest <= limits.decoded_bytes:  # most do not need the closer look
+        return
+    if (elements + sum(1 for _ in _PREFIXED.finditer(data))) * longest > limits.decoded_bytes:
+        raise OverLimit("namespaces that could come to more bytes than allowed")
 
 
 class _Text:
@@ -51,7 +74,6 @@ class _Text:
         self._depth = min(limits.depth, _DEEPEST)
         self._nodes = limits.nodes
         self._most_names = limits.names
-        self._name_bytes = limits.decoded_bytes
         self._names: dict[str, str] = {}  # each as a JSON string
         self._open = [0]  # for each open element, outermost first: what it has of _COMMENT and _TEXT
         self._texts: list[str] = []
@@ -84,13 +106,9 @@ class _Text:
         self._open.append(0)
         shown = self._names.get(name) or self._name(name)
         named = self._attributes(attributes) if attributes else ""
-        self._name_bytes -= len(name)
-        if self._name_bytes < 0:  # one long namespace, and a short prefix many times
-            raise OverLimit("namespaces that come to more bytes than allowed")
         self._write(f'\0{{"name":{shown},"attributes":{{{named}}},"children":[')
 
     def _attributes(self, attributes: dict[str, str]) -> str:
-        self._name_bytes -= sum(map(len, attributes))
         known = self._names
         return ",".join([f"{known.get(key) or self._name(key)}:{_quoted(value)}" for key, value in attributes.items()])
 

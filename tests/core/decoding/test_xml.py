@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import cast
 from xml.etree import ElementTree as ET
 
@@ -124,9 +125,47 @@ def test_a_json_object_or_array_is_no_xml() -> None:
 
 def test_one_long_namespace_under_many_short_names_is_over_the_limit() -> None:
     data = b"<a xmlns='" + b"u" * 100 + b"'><b/><b c='1'/></a>"
-    assert decode(data, MEDIA, Limits(decoded_bytes=307)).parsed
+    assert decode(data, MEDIA, Limits(decoded_bytes=300)).parsed
     with pytest.raises(OverLimit):
-        decode(data, MEDIA, Limits(decoded_bytes=306))
+        decode(data, MEDIA, Limits(decoded_bytes=299))
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        b"xmlns:p='%b'",
+        b'xmlns:p = "%b"',
+        b"xmlns:p\n=\t'%b'",
+        b"b='xmlns=\"' xmlns:p='%b'",
+        b'b="xmlns:p=" xmlns:p="%b"',
+        b"xmlns:q='' xmlns:p='%b'",
+        b"c='<' xmlns:p='%b'".replace(b"<", b"&lt;"),
+    ],
+)
+def test_one_long_namespace_on_many_attributes_is_over_the_limit_before_it_is_written_out(declaration: bytes) -> None:
+    attributes = b" ".join(b"p:a%d=''" % number for number in range(10_000))
+    data = b"<a " + declaration % (b"u" * 20_000) + b" " + attributes + b"/>"
+    tracemalloc.start()  # expat allocates by Python
+    with pytest.raises(OverLimit):
+        decode(data, MEDIA, Limits())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@given(length=st.integers(0, 300), prefixed=st.integers(0, 20), plain=st.integers(0, 20))
+def test_the_names_of_what_is_read_are_within_the_limit(length: int, prefixed: int, plain: int) -> None:
+    attributes = [f"p:a{number}='{number}'" for number in range(prefixed)]
+    attributes += [f"b{number}='{number}'" for number in range(plain)]
+    data = f"<a xmlns:p='{'u' * (length + 1)}' {' '.join(attributes)}><p:b/></a>".encode()
+    limits = Limits(decoded_bytes=2_000)
+    try:
+        parsed = decode(data, MEDIA, limits).parsed
+    except OverLimit:
+        assert (prefixed + 3) * max(length + 1, len(XML) - 2) > limits.decoded_bytes
+    else:
+        assert parsed is not None
+        assert len(parsed) - 60 * (prefixed + plain + 2) <= limits.decoded_bytes
 
 
 def test_more_declarations_of_namespaces_than_nodes_are_malformed() -> None:

@@ -21,7 +21,7 @@ _IDENTITY = frozenset({(), ("identity",)})
 
 
 class MemoryBudget:
-    """Bytes of bodies that one worker holds for all of its exchanges together, on the wire or decoded.
+    """Bytes of bodies that one worker holds for all of its exchanges together: on the wire or decoded, and as parsed.
 
     What decoder and parser need beside them lives for the length of one call, one at a time in a worker: a window of at
     most 16 MiB, and a tree that may take some 50 times its body's bytes.
@@ -60,6 +60,7 @@ class Reassembly:
         self._budget = budget
         self._chunks: list[bytes] = []
         self._held = 0
+        self._beside = 0
         self._size = 0
         self.decoded = False
 
@@ -116,10 +117,15 @@ class Reassembly:
             raise OverLimit("a content coding that unfolds to more than allowed")
         self._chunks, self._held, self.decoded = [out.getvalue()], out.tell(), True
 
+    def keep_beside(self, size: int) -> None:
+        """Charge what was made of the body and is kept with it.  Raises Overloaded, and charges nothing."""
+        self._budget.charge(size)
+        self._beside += size
+
     def release(self) -> None:
         """Let go of the bytes and of their share of the budget; `size` and `over_limit` stay.  Repeatable."""
-        self._budget.release(self._held)
-        self._held = 0
+        self._budget.release(self._held + self._beside)
+        self._held = self._beside = 0
         self._chunks = []
 
 
@@ -147,7 +153,7 @@ def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
     Content-Length that is not the bytes' (RFC 9113 section 8.1.1), `undecodable` or `over_limit` by Content-Encoding,
     `empty` again where that leaves nothing, `type_mismatch` by an unreadable Content-Type, the parser's verdict.
 
-    Never raises a BodyError, but Overloaded where the budget does not hold the decoded bytes.
+    Never raises a BodyError, but Overloaded where the budget does not hold the decoded bytes, or what was parsed.
     """
     media = media_type.declared(head.headers)
     shown = media or MediaType()
@@ -156,6 +162,7 @@ def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
         state, decoded = _judged(head, body, media, limits)
     except BodyError as error:
         state = State(error.code)
+    body.keep_beside(decoded.bytes_beside(body.data()))
     plain = body.decoded or codings in _IDENTITY
     return Inspection(
         state=state,

@@ -15,6 +15,7 @@ from extproc.core.headers import NO_HEADERS, HeaderMap
 from extproc.core.inspection import Inspection, State
 from extproc.core.intake import Intake, endless_state
 from extproc.core.rules import Limits
+from extproc.errors import Overloaded
 
 OURS = ("x-extproc-team", b"a")
 
@@ -64,6 +65,56 @@ def test_a_body_that_envoy_refused_is_over_the_limit() -> None:
     intake.keep(request_headers())
     intake.refuse()
     assert intake.half().inspection == Inspection(State.OVER_LIMIT)
+
+
+BESIDE = {
+    "application/xml": b"<s:a xmlns:s='" + b"u" * 200 + b"'>" + b"<s:b/>" * 50 + b"</s:a>",
+    "application/x-www-form-urlencoded": b"a=" + b"1" * 500,
+    "text/plain": b"a" * 500,
+    "application/grpc": bytes(5) * 100,
+    "application/json": b'{"jsonrpc":"2.0","id":1,"method":"' + b"m" * 500 + b'"}',
+    "application/graphql": b"{a}" + b" " * 500,
+}
+
+
+def _intake_of(media: str, budget: MemoryBudget) -> Intake:
+    intake = Intake(REQUEST, Limits(), budget)
+    intake.keep(request_headers(("content-type", media.encode())))
+    intake.keep(request_body(BESIDE[media]))
+    return intake
+
+
+@pytest.mark.parametrize("media", BESIDE)
+def test_what_is_made_of_a_body_counts_until_it_is_forgotten(media: str) -> None:
+    budget = MemoryBudget(1 << 20)
+    intake = _intake_of(media, budget)
+    seen = intake.inspect(request_body(BESIDE[media]))
+    made = [seen.text or "", seen.frames or b"", *(text for _, text in seen.lifted)]
+    made += [seen.parsed or b""] if seen.parsed is not seen.raw else []
+    assert sum(map(len, made)) > 0
+    assert budget.current >= len(BESIDE[media]) + sum(map(len, made))
+    intake.forget()
+    assert budget.current == 0
+
+
+@pytest.mark.parametrize("media", BESIDE)
+def test_what_is_made_of_a_body_and_does_not_fit_is_overloaded_and_leaves_nothing(media: str) -> None:
+    budget = MemoryBudget(len(BESIDE[media]) + 10)
+    intake = _intake_of(media, budget)
+    with pytest.raises(Overloaded):
+        intake.inspect(request_body(BESIDE[media]))
+    assert intake.half().inspection.state is State.OVER_LIMIT
+    intake.forget()
+    assert budget.current == 0
+
+
+def test_json_is_its_own_parsed_body_and_counts_once() -> None:
+    budget = MemoryBudget(1 << 20)
+    intake = Intake(REQUEST, Limits(), budget)
+    intake.keep(request_headers(JSON_TYPE))
+    intake.keep(request_body(b"[1]"))
+    intake.inspect(request_body(b"[1]"))
+    assert budget.current == len(b"[1]")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import TypeAlias
 
 from extproc.core.decoding.media_type import MediaType
@@ -23,6 +24,13 @@ class Decoded:
     sniffed: bool = False
     frames: bytes | None = None
     lifted: Lifted = ()
+
+    def bytes_beside(self, data: bytes) -> int:
+        """What this takes in memory beside the body itself, which `parsed` may be."""
+        parts: list[bytes | str | None] = [self.text, self.frames, *[text for _, text in self.lifted]]
+        if self.parsed is not data:
+            parts.append(self.parsed)
+        return sum(getsizeof(part) for part in parts if part is not None)
 
     @property
     def state(self) -> State:

@@ -7,25 +7,22 @@ A receipt has at most MAX_BYTES bytes, whatever its claims hold.  Each step of `
 and the first whose result fits is taken, so that only a receipt that is too large loses anything but reasons past the
 eighth, labels past the fourth and mutations past the eighth:
 
-- a text over its limit keeps its beginning and ends in `~` and 16 hexadecimal digits of the SHA-256 of the whole;
+- a text over its limit is cut and marked (extproc.core.fitting);
 - a list that is not shown whole has `reasons_digest`, `labels_digest` or `mutations_digest` beside it: the SHA-256 of
   the canonical JSON of all its rows, `[[reason]]`, `[[name, value]]` by name, `[[op, name, digest]]`;
 - digests of the request that the receipt of the earlier phase (`parent_receipt`) states are not stated again;
 - at last the lists and all texts but `request.id` go, and `cut_digest` is the SHA-256 of the canonical JSON of the
   document before any cut.
 
-A lone surrogate, which JSON cannot carry, becomes `?`; a label's name is escaped to ASCII (`\u00e9`).
+A label's name is escaped to ASCII (`\u00e9`).
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-import orjson
-
 from extproc.core.events import JSON, Direction
+from extproc.core.fitting import Row, clean, encode, fit, rows_digest
 from extproc.core.receipt import MAX_BYTES, Claims, Issuer, PolicyFacts, Pseudonym, RequestFacts, ResponseFacts, Stamp
 from extproc.core.rules import Mode
 
@@ -36,12 +33,9 @@ MAX_INTEGER = 2**53 - 1
 MAX_ORIGIN_BYTES = 96
 
 Section: TypeAlias = dict[str, JSON]
-Row: TypeAlias = tuple[str, ...]
 
 _ENFORCEMENT = {Mode.ENFORCE: "enforced", Mode.SHADOW: "shadow", Mode.OFF: "off"}
-_LONGEST_ESCAPE = 6  # bytes: \u0000
 _HEX = 64  # digits of a SHA-256
-_MARK = 17  # `~` and 16 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +68,14 @@ def canonical(claims: Claims, stamp: Stamp, pseudonym: Pseudonym) -> bytes:
     are cut to fixed lengths, the same in each receipt of a log.
     """
     request = claims.request
-    hashed = tuple(
-        pseudonym(_clean(name)) if name else "" for name in (request.path, request.principal, request.source)
-    )
+    hashed = tuple(pseudonym(clean(name)) if name else "" for name in (request.path, request.principal, request.source))
     for bounds in _STEPS:
-        form = _encode(_document(claims, stamp, hashed, bounds))
+        form = encode(_document(claims, stamp, hashed, bounds))
         if len(form) <= MAX_BYTES:
             return form
-    uncut = _encode(_document(claims, stamp, hashed, _UNCUT))
+    uncut = encode(_document(claims, stamp, hashed, _UNCUT))
     last = _document(claims, stamp, hashed, _LAST)
-    return _encode({**last, "cut_digest": sha256(uncut).hexdigest()})
-
-
-def _encode(value: Section | list[Row] | str) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return encode({**last, "cut_digest": sha256(uncut).hexdigest()})
 
 
 def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Section:
@@ -102,7 +90,7 @@ def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Sec
         "phase": claims.phase.value,
         "issuer": _issuer(stamp.issuer),
         "log": {
-            "origin": _text(stamp.origin, MAX_ORIGIN_BYTES),
+            "origin": fit(stamp.origin, MAX_ORIGIN_BYTES),
             "seq": min(MAX_INTEGER, stamp.seq),
             "prev": stamp.prev,
         },
@@ -112,7 +100,7 @@ def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Sec
         "eval_us": min(MAX_INTEGER, claims.duration_us),
     }
     if parent:
-        document["parent_receipt"] = _text(parent, 36)  # a UUID
+        document["parent_receipt"] = fit(parent, 36)  # a UUID
     if claims.response is not None:
         document["response"] = _response(claims.response)
     if claims.policy is not None:
@@ -122,32 +110,32 @@ def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Sec
 
 def _issuer(issuer: Issuer) -> Section:
     return {
-        "service": _text(issuer.service, 48),
-        "instance": _text(issuer.instance, 64),  # a Kubernetes pod name that is also a host name has at most 63
-        "version": _text(issuer.version, 24),
+        "service": fit(issuer.service, 48),
+        "instance": fit(issuer.instance, 64),  # a Kubernetes pod name that is also a host name has at most 63
+        "version": fit(issuer.version, 24),
         "kid": issuer.kid,
     }
 
 
 def _trace(claims: Claims, stamp: Stamp) -> Section:
-    parent = "" if claims.trace is None else _text(claims.trace.parent_span_id, 16)
+    parent = "" if claims.trace is None else fit(claims.trace.parent_span_id, 16)
     return _present({"trace_id": stamp.trace_id, "span_id": stamp.span_id, "parent_span_id": parent})
 
 
 def _request(facts: RequestFacts, hashed: Row, bounds: _Bounds) -> Section:
     limit = bounds.text
     section: Section = {
-        "id": _text(facts.id, max(limit, 40)),  # what finds the other receipts of the exchange is kept
-        "method": _text(facts.method, limit),
-        "authority": _text(facts.authority, limit),
-        "route": _text(facts.route, limit),
+        "id": fit(facts.id, max(limit, 40)),  # what finds the other receipts of the exchange is kept
+        "method": fit(facts.method, limit),
+        "authority": fit(facts.authority, limit),
+        "route": fit(facts.route, limit),
     }
     if hashed:
         path, principal, source = hashed
-        section["path_hmac"] = _text(path, _HEX)
-        section["principal_hmac"] = _text(principal, _HEX)
-        section["source_hmac"] = _text(source, _HEX)
-        section["body_digest"] = _text(facts.body_digest, _HEX)
+        section["path_hmac"] = fit(path, _HEX)
+        section["principal_hmac"] = fit(principal, _HEX)
+        section["source_hmac"] = fit(source, _HEX)
+        section["body_digest"] = fit(facts.body_digest, _HEX)
         section["body_bytes"] = min(MAX_INTEGER, facts.body_bytes)
         section["inspection"] = facts.inspection.value
     return _present(section)
@@ -157,7 +145,7 @@ def _response(facts: ResponseFacts) -> Section:
     return _present(
         {
             "status": min(MAX_INTEGER, facts.status),
-            "body_digest": _text(facts.body_digest, _HEX),
+            "body_digest": fit(facts.body_digest, _HEX),
             "body_bytes": min(MAX_INTEGER, facts.body_bytes),
             "inspection": facts.inspection.value,
         }
@@ -168,15 +156,15 @@ def _policy(facts: PolicyFacts, bounds: _Bounds) -> Section:
     identity, limit = facts.identity, bounds.text
     return _present(
         {
-            "engine": _text(identity.engine, limit),
-            "engine_version": _text(identity.engine_version, limit),
-            "entrypoint": _text(facts.entrypoint, limit),
-            "revision": _text(identity.revision, limit),
-            "policy_digest": _text(identity.policy_digest, _HEX),
-            "data_digest": _text(identity.data_digest, _HEX),
-            "decision_id": _text(facts.decision_id, limit),
-            "input_digest": _text(facts.input_digest, _HEX),
-            "result_digest": _text(facts.result_digest, _HEX),
+            "engine": fit(identity.engine, limit),
+            "engine_version": fit(identity.engine_version, limit),
+            "entrypoint": fit(facts.entrypoint, limit),
+            "revision": fit(identity.revision, limit),
+            "policy_digest": fit(identity.policy_digest, _HEX),
+            "data_digest": fit(identity.data_digest, _HEX),
+            "decision_id": fit(facts.decision_id, limit),
+            "input_digest": fit(facts.input_digest, _HEX),
+            "result_digest": fit(facts.result_digest, _HEX),
         }
     )
 
@@ -197,56 +185,29 @@ def _decision(claims: Claims, bounds: _Bounds) -> Section:
 
 
 def _put_reasons(section: Section, claims: Claims, bounds: _Bounds) -> None:
-    shown = [_text(reason, bounds.reason) for reason in claims.reasons[: bounds.reasons]]
+    shown = [fit(reason, bounds.reason) for reason in claims.reasons[: bounds.reasons]]
     section["reasons"] = [*shown]
     if bounds.list_digests and shown != [*claims.reasons]:
-        section["reasons_digest"] = _digest((reason,) for reason in claims.reasons)
+        section["reasons_digest"] = rows_digest((reason,) for reason in claims.reasons)
 
 
 def _put_labels(section: Section, claims: Claims, bounds: _Bounds) -> None:
     rows = sorted(claims.labels.items())
     limit = bounds.text
     names = [name.encode("ascii", "backslashreplace").decode() for name, _ in rows[: bounds.labels]]
-    shown = {_text(name, limit): _text(value, limit) for name, (_, value) in zip(names, rows, strict=False)}
+    shown = {fit(name, limit): fit(value, limit) for name, (_, value) in zip(names, rows, strict=False)}
     section["labels"] = {**shown}
     if bounds.list_digests and shown != claims.labels:
-        section["labels_digest"] = _digest(rows)
+        section["labels_digest"] = rows_digest(rows)
 
 
 def _put_mutations(section: Section, claims: Claims, bounds: _Bounds) -> None:
     rows = [(fact.op, fact.name, fact.digest) for fact in claims.mutations]
     limit, kept = bounds.text, rows[: bounds.mutations]
-    shown = [(_text(op, 12), _text(name, limit), _text(digest, _HEX)) for op, name, digest in kept]
+    shown = [(fit(op, 12), fit(name, limit), fit(digest, _HEX)) for op, name, digest in kept]
     section["mutations"] = [{"op": op, "name": name, "digest": digest} for op, name, digest in shown]
     if bounds.list_digests and shown != rows:
-        section["mutations_digest"] = _digest(rows)
-
-
-def _digest(rows: Iterable[Row]) -> str:
-    return sha256(_encode([tuple(_clean(text) for text in row) for row in rows])).hexdigest()
-
-
-def _text(text: str, limit: int) -> str:
-    """Fit a text into `limit` bytes of JSON, by the rule of the module."""
-    if len(text) * _LONGEST_ESCAPE <= limit and text.isascii():
-        return text
-    text = _clean(text)
-    if _size(text) <= limit:
-        return text
-    if limit < _MARK:
-        return ""
-    room = limit - _MARK
-    kept = bisect_right(range(1, room + 1), room, key=lambda length: _size(text[:length]))
-    beginning = text[:kept]
-    return f"{beginning}~{sha256(text.encode()).hexdigest()[: _MARK - 1]}"
-
-
-def _size(text: str) -> int:
-    return len(_encode(text)) - 2
-
-
-def _clean(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+        section["mutations_digest"] = rows_digest(rows)
 
 
 def _present(section: Section) -> Section:

@@ -1,0 +1,16 @@
+"""Bodies as they are held, and their digests."""
+
+from hashlib import sha256
+
+from extproc.core.body import MemoryBudget, Reassembly
+
+
+def digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def held(*chunks: bytes, limit_bytes: int = 100) -> Reassembly:
+    body = Reassembly(limit_bytes, MemoryBudget(1_000))
+    for chunk in chunks:
+        body.feed(chunk)
+    return body

@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+from core.decoding.depth import depth
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -44,16 +45,6 @@ def _no_constant(_: str) -> float:
     raise ValueError
 
 
-def _depth(value: JSON) -> int:
-    match value:
-        case list():
-            return 1 + max(map(_depth, value), default=0)
-        case dict():
-            return 1 + max(map(_depth, value.values()), default=0)
-        case _:
-            return 0
-
-
 def _reference(data: bytes) -> bool:
     try:
         value = json.loads(
@@ -66,7 +57,7 @@ def _reference(data: bytes) -> bool:
         json.dumps(value, ensure_ascii=False).encode()  # lone surrogates
     except ValueError:
         return False
-    return _depth(value) <= LIMITS.depth
+    return depth(value) <= LIMITS.depth
 
 
 _VALUES: st.SearchStrategy[JSON] = st.recursive(

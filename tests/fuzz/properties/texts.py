@@ -4,6 +4,7 @@ import json
 import math
 
 import orjson
+from core.decoding.depth import depth
 from fuzz.properties.target import LIMITS, Target, decoded
 from fuzz.readers.texts import CHARSETS, JSON_READERS, TEXT_READERS, XML_READERS
 from graphql import GraphQLError, parse
@@ -114,7 +115,7 @@ def _lifted(data: bytes) -> dict[str, bytes]:
 def _one_value(data: bytes) -> object:
     """The value, which every reader has to find, within all limits.  A name twice has none."""
     value: object = json.loads(data, object_pairs_hook=_object, parse_constant=_no_constant)
-    assert _depth(value) <= LIMITS.depth
+    assert depth(value) <= LIMITS.depth
     assert _is_plain(value)
     for name, read in JSON_READERS.items():
         assert read(data) == value, name
@@ -143,16 +144,6 @@ def _is_plain(value: object) -> bool:
             return all(map(_is_plain, (*value, *value.values())))
         case _:
             return True
-
-
-def _depth(value: object) -> int:
-    match value:
-        case list():
-            return 1 + max(map(_depth, value), default=0)
-        case dict():
-            return 1 + max(map(_depth, value.values()), default=0)
-        case _:
-            return 0
 
 
 def _elements(node: object) -> int:

@@ -88,6 +88,8 @@ def test_what_a_json_writer_writes_is_accepted_within_the_depth(value: JSON, ind
 @example('[{"a":{"b":1,"a":":"}},{"a":1}]')
 @example('{"a":"\\u0022:","a":"\\u0022:"}')
 @example('{"a" :1,"a":":"}')
+@example("[[[[[1]]]]]")
+@example("[[[[1]]]]")
 def test_a_soup_of_tokens_is_accepted_exactly_where_a_second_strict_reader_accepts_it(text: str) -> None:
     data = text.encode()
     assert _accepts(data) == _reference(data)

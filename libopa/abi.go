@@ -113,7 +113,7 @@ func made(text *C.char, n C.size_t, from func(string) (*policy, []problem), hand
 		if len(problems) > 0 {
 			return problems
 		}
-		p, problems := making.within(func() (*policy, []problem) { return from(given) })
+		p, problems := from(given)
 		if len(problems) == 0 {
 			*handle = keep(p)
 		}
@@ -137,7 +137,9 @@ func libopa_version(length *C.size_t) *C.char {
 
 //export libopa_prepare
 func libopa_prepare(spec *C.char, n C.size_t, handle *C.int64_t, length *C.size_t) *C.char {
-	return made(spec, n, func(text string) (*policy, []problem) { return prepare([]byte(text)) }, handle, length)
+	return made(spec, n, func(text string) (*policy, []problem) {
+		return making.within(func() (*policy, []problem) { return prepare([]byte(text)) })
+	}, handle, length)
 }
 
 //export libopa_replace_data

@@ -44,7 +44,8 @@ extern char *libopa_version(size_t *length);
  *
  * Only modules and entrypoints are required. An empty entrypoint is all of `data`. The answer is a list of all problems found, {code, file, row, col, message},
  * row and col counted from 1, 0 and an empty file where there is no place. Without a problem it is [] and *handle is a
- * handle; else *handle is 0. More than LIBOPA_MAX_SOURCES of Rego, or what is not compiled after a minute, is refused.
+ * handle; else *handle is 0. More than LIBOPA_MAX_SOURCES of Rego, or what is not compiled after a minute, is refused; and
+ * what finds no place within a minute, for two are compiled at a time.
  */
 extern char *libopa_prepare(char *spec, size_t n, int64_t *handle, size_t *length);
 

@@ -14,14 +14,19 @@ import (
 // maxSources bounds the Rego of a policy set: what OPA makes of it takes some hundred times as much.
 const maxSources = C.LIBOPA_MAX_SOURCES
 
-// making is how all policy sets of the process are made. OPA has no way to stop a compilation, so one that takes too long is
-// given up: it goes on by itself, and what it makes is dropped.
-var making = maker{limit: time.Minute, maxLost: 2}
+// making is how all policy sets of the process are compiled. OPA has no way to stop a compilation, so one that takes too
+// long is given up: it goes on by itself, and what it makes is dropped.
+var making = newMaker(time.Minute, 2)
 
+// maker compiles no more than so many policy sets at a time, for each of them may be given up.
 type maker struct {
-	limit   time.Duration
-	maxLost int64
-	lost    atomic.Int64 // that were given up and still go on
+	limit  time.Duration
+	places chan struct{} // one is taken by each compilation, until it ends, given up or not
+	lost   atomic.Int64  // that were given up and still go on
+}
+
+func newMaker(limit time.Duration, places int) *maker {
+	return &maker{limit: limit, places: make(chan struct{}, places)}
 }
 
 type outcome struct {
@@ -29,22 +34,32 @@ type outcome struct {
 	problems []problem
 }
 
-// within makes a policy, in time or not at all.
+var stillMaking = []problem{{Code: kindDeadline, Message: "policy sets that took too long are still being compiled"}}
+
+// within makes a policy, in time or not at all. It may wait for a place as long as it may take to compile then.
 func (m *maker) within(from func() (*policy, []problem)) (*policy, []problem) {
-	if m.lost.Load() >= m.maxLost {
-		return nil, []problem{{Code: kindDeadline, Message: "policy sets that took too long are still being compiled"}}
+	if m.lost.Load() == int64(cap(m.places)) {
+		return nil, stillMaking
 	}
-	done := begun(from)
 	alarm := time.NewTimer(m.limit)
 	defer alarm.Stop()
 	select {
+	case m.places <- struct{}{}:
+	case <-alarm.C:
+		return nil, stillMaking
+	}
+	done := begun(from)
+	alarm.Reset(m.limit)
+	select {
 	case o := <-done:
+		<-m.places
 		return o.made, o.problems
 	case <-alarm.C:
 		m.lost.Add(1)
 		go func() {
 			<-done
 			m.lost.Add(-1)
+			<-m.places
 		}()
 		return nil, []problem{{Code: kindDeadline, Message: fmt.Sprintf("the policy set is not compiled after %v", m.limit)}}
 	}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// maxSteps bounds the paths that graph.reachable_paths goes, by the sum of their lengths at each of their vertices: it
+// copies a path and the set of its vertices there, some 80 bytes for each of them. A chain of n vertices has n²/2 steps, and
+// where each vertex leads to all that follow there are 2^n paths.
+const maxSteps = 1_000_000
+
+// errPaths ends the evaluation, as errNested does.
+var errPaths = topdown.Halt{Err: errors.New("a graph whose paths are too many or too long")}
+
+func init() {
+	const name = "graph.reachable_paths"
+	topdown.RegisterBuiltinFunc(name, short(topdown.GetBuiltin(name)))
+}
+
+// short refuses a graph whose paths take more than maxSteps. OPA follows them without a look at the deadline.
+func short(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
+	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+		if graph, ok := operands[0].Value.(ast.Object); ok {
+			w := &wanderer{graph: graph, left: maxSteps}
+			eachVertex(operands[1], func(first *ast.Term) {
+				eachVertex(graph.Get(first), func(next *ast.Term) { w.enter(next, []*ast.Term{first}) })
+			})
+			if w.left < 0 {
+				return errPaths
+			}
+		}
+		return reach(context, operands, iter)
+	}
+}
+
+// wanderer goes the paths that OPA goes, and keeps none of them.
+type wanderer struct {
+	graph ast.Object
+	left  int // steps
+}
+
+func (w *wanderer) enter(vertex *ast.Term, path []*ast.Term) {
+	w.left -= len(path) + 1
+	edges := w.graph.Get(vertex)
+	path = append(path, vertex)
+	eachVertex(edges, func(next *ast.Term) {
+		switch {
+		case w.left < 0:
+		case slices.ContainsFunc(path, next.Equal): // a circle; OPA keeps the path that led to it
+			w.left -= len(path)
+		default:
+			w.enter(next, path)
+		}
+	})
+}
+
+func eachVertex(vertices *ast.Term, look func(*ast.Term)) {
+	if vertices == nil {
+		return
+	}
+	switch value := vertices.Value.(type) {
+	case *ast.Array:
+		value.Foreach(look)
+	case ast.Set:
+		value.Foreach(look)
+	}
+}

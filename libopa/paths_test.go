@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// graph is one of n vertices, each of which leads to those that follow it, at most so many.
+func graph(n, edges int) string {
+	vertices := []string{}
+	for from := range n {
+		next := []string{}
+		for to := from + 1; to <= min(n, from+edges); to++ {
+			next = append(next, fmt.Sprintf(`"%d"`, to))
+		}
+		vertices = append(vertices, fmt.Sprintf(`"%d": [%s]`, from, strings.Join(next, ", ")))
+	}
+	return "{" + strings.Join(vertices, ", ") + "}"
+}
+
+func TestAGraphIsFollowedOnlyAsFarAsItsPathsFitIntoMemory(t *testing.T) {
+	p := policyFrom(t, "package a\nd := count(graph.reachable_paths(input, {`0`}))", `{}`, "a/d")
+	for _, c := range []struct {
+		name, graph, want string
+	}{
+		{"a tree", `{"0": ["1", "2"], "1": ["3"], "2": []}`, "2"},
+		{"a circle", `{"0": ["1"], "1": ["0", "2"], "2": ["1"]}`, "2"},
+		{"edges that are none", `{"0": "1"}`, "1"},
+		{"many vertices beside one another", strings.Replace(graph(20_000, 0), "[]", `["5"]`, 1), "1"},
+		{"a chain", graph(1_000, 1), "1"},
+		{"a chain that is too long", graph(2_000, 1), ""},
+		{"ways that are too many", graph(18, 18), ""},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got, fail := ask(p, c.graph, time.Minute)
+		runtime.ReadMemStats(&after)
+		if string(got) != c.want || (fail == nil) != (c.want != "") || (fail != nil && fail.Kind != kindEvaluation) {
+			t.Errorf("%s: %s %+v", c.name, got, fail)
+		}
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 128 {
+			t.Errorf("%s: %d MiB", c.name, took)
+		}
+	}
+}
+
+func TestAGraphThatIsNoneIsLeftToOPA(t *testing.T) {
+	p := policyFrom(t, "package a\nd := graph.reachable_paths(input.graph, input.first)", `{}`, "a/d")
+	for _, input := range []string{`{"graph": 1, "first": []}`, `{"graph": {}, "first": 1}`} {
+		if got, fail := ask(p, input, time.Second); got != nil || fail != nil {
+			t.Errorf("%s: %s %+v", input, got, fail)
+		}
+	}
+}

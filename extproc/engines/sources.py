@@ -19,6 +19,11 @@ from extproc.engines.signatures import BundleKey, verify
 from extproc.errors import PolicyLoadError
 
 _DATA = {"data.json": parse_json, "data.yaml": parse_yaml, "data.yml": parse_yaml}
+_REFUSED = {
+    ".rego": "a module needs a name before `.rego`: rename it",
+    "patch.json": "delta bundles are not read: build a whole one with `opa build`",
+}
+"""What OPA reads and we do not: the first wherever it lies but at the top of a folder, the second in every bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,8 @@ class _Source:
 
 def _source(path: Path, bundle_keys: Mapping[str, BundleKey]) -> _Source:
     files = list(_files(path, bundle_keys))
-    modules = [file for file in files if file.name.suffix == ".rego" and not file.name.name.endswith("_test.rego")]
+    _check_names(files)
+    modules = [file for file in files if _is_module(file.name.name)]
     data = [
         (file.shown, mount(parse(file.content, file.shown), file.name.parent))
         for file in files
@@ -107,6 +113,16 @@ def _source(path: Path, bundle_keys: Mapping[str, BundleKey]) -> _Source:
     for shown, document in data:
         manifest.check_data(document, shown)
     return _Source(modules, data, manifest.revision)
+
+
+def _is_module(name: str) -> bool:
+    return name.endswith(".rego") and not name.endswith("_test.rego")
+
+
+def _check_names(files: Iterable[_File]) -> None:
+    for file in files:
+        if why := _REFUSED.get(file.name.name):
+            raise PolicyLoadError(f"{file.shown}: {why}")
 
 
 def _manifest(files: Iterable[_File]) -> Manifest:
@@ -168,7 +184,7 @@ def _folder(root: Path) -> Iterator[_File]:
         for name in sorted(names):
             path = Path(folder, name)
             relative = PurePosixPath(path.relative_to(root))
-            if relative == MANIFEST or (_wanted(name) and not name.startswith(".")):
+            if relative == MANIFEST or name in _REFUSED or (_wanted(name) and not name.startswith(".")):
                 yield _File(relative, str(path), _read(path))
 
 

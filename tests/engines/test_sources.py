@@ -181,6 +181,23 @@ def test_paths_without_a_module_are_refused(tmp_path: Path) -> None:
     assert refusal([root]) == "the policy paths hold no .rego file: name a file, folder or bundle that does"
 
 
+@pytest.mark.parametrize("within", ["", "x/"])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (".rego", "a module needs a name before `.rego`: rename it"),
+        ("patch.json", "delta bundles are not read: build a whole one with `opa build`"),
+    ],
+)
+def test_what_opa_reads_and_we_do_not_is_refused_by_name(tmp_path: Path, within: str, name: str, sentence: str) -> None:
+    folder = tree(tmp_path / "folder", {"a.rego": REGO, f"{within}{name}": REGO})
+    assert refusal([folder]) == f"{folder}/{within}{name}: {sentence}"
+    packed = bundle(tmp_path / "b.tar.gz", [member("a.rego"), member(f"{within}{name}")])
+    assert refusal([packed]) == f"{packed}:{within}{name}: {sentence}"
+    if not within:
+        assert refusal([folder / "a.rego", folder / name]) == f"{folder}/{name}: {sentence}"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [

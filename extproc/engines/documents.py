@@ -97,8 +97,14 @@ class _Plain(yaml.SafeLoader):
             )
         return bool(self.construct_yaml_bool(node))
 
+    def refuse_pairs(self, node: yaml.Node) -> NoReturn:
+        """A list of objects for OPA's reader, one of lists for ours."""
+        raise yaml.YAMLError(f"`!!{node.tag.rpartition(':')[2]}`, which JSON has not: write a list or an object")
+
 
 _Plain.add_constructor("tag:yaml.org,2002:bool", _Plain.construct_word)
+for _kind in ("omap", "pairs"):
+    _Plain.add_constructor(f"tag:yaml.org,2002:{_kind}", _Plain.refuse_pairs)
 for _kind in ("int", "float"):
     _Plain.add_constructor(f"tag:yaml.org,2002:{_kind}", _Plain.construct_number)
 _Plain.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"(?:{_DECIMAL.pattern})\Z"), list("-+.0123456789"))

@@ -47,6 +47,8 @@ def test_names_that_nest_too_deeply_are_refused(tmp_path: Path) -> None:
         ("allowed: [a]\nallowed: [a, b]\n", "the same key twice"),
         ("deep: {1: x}\n", "a key that is not text"),
         ("? [a]\n: x\n", "a key that is not text"),
+        ("a: !!omap [x: 1, y: 2]\n", "`!!omap`, which JSON has not"),
+        ("a: !!pairs [x: 1, x: 2]\n", "`!!pairs`, which JSON has not"),
         *(
             (f"open: {word}\n", f"`{word}`, a truth for one reader and text for another")
             for word in ("yes", "No", "OFF")

@@ -24,7 +24,8 @@ func init() {
 }
 
 // zoned gives a builtin copies of the names of time zones, and each zone has one name. OPA keeps every zone under every
-// name that was asked for, for ever and for the whole process: "Europe//Paris" would be one more.
+// name that was asked for, for ever and for the whole process: "Europe//Paris" would be one more, and so would be
+// "posix/Europe/Paris", for many systems have all zones a second and a third time.
 func zoned(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		copies := slices.Clone(operands)
@@ -37,7 +38,7 @@ func zoned(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 			if !isText || name == "" {
 				continue
 			}
-			if path.Clean(string(name)) != string(name) {
+			if path.Clean(string(name)) != string(name) || isSecond(string(name)) {
 				return errZone
 			}
 			own := moment.Copy()
@@ -46,4 +47,8 @@ func zoned(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 		}
 		return read(context, copies, iter)
 	}
+}
+
+func isSecond(name string) bool {
+	return strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/")
 }

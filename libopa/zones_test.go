@@ -43,7 +43,7 @@ func TestATimeZoneHasOneName(t *testing.T) {
 			t.Errorf("%s: %s %+v", name, got, fail)
 		}
 	}
-	for _, name := range []string{"Europe//Berlin", "./Europe/Berlin", "Europe/./Berlin"} {
+	for _, name := range []string{"Europe//Berlin", "./Europe/Berlin", "Europe/./Berlin", "posix/Europe/Berlin", "right/Europe/Berlin"} {
 		if got, fail := ask(p, `"`+name+`"`, time.Second); fail == nil || fail.Kind != kindEvaluation {
 			t.Errorf("%s: %s %+v", name, got, fail)
 		}

@@ -96,15 +96,19 @@ def _taken(store: Folder, key: str, into: Path) -> bool:
 
 @_or_a_sentence()
 def _keep(store: Folder, key: str, made: Path) -> None:
-    """Under another name until it is whole and on the disk."""
+    """Under another name until it is whole and on the disk; not at all where somebody else may have written to it."""
     files = {path.name: path.read_bytes() for path in made.iterdir()}
     unfinished = f"{key}.building"
     store.remove(unfinished)
     store.make(unfinished)
-    with store.folder(unfinished) as entry:
-        for name, content in {**files, SUMS: _sums(files)}.items():
-            entry.write(name, content)
-        entry.sync()
+    try:
+        with store.folder(unfinished) as entry:
+            for name, content in {**files, SUMS: _sums(files)}.items():
+                entry.write(name, content)
+            entry.sync()
+    except UntrustedError as error:
+        say(f"{error}: what was built is not kept")
+        return
     store.replace(unfinished, key)
 
 

@@ -124,6 +124,24 @@ def test_a_cache_that_cannot_be_written_ends_the_build_with_a_sentence(
         build("key")
 
 
+def test_what_cannot_be_kept_for_its_owner_alone_is_handed_over_and_not_kept(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    owner = os.geteuid()
+
+    def make(folder: Path) -> None:
+        (folder / "libopa.so").write_bytes(CONTENT)
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)  # as if somebody had put the next folder there
+
+    into = tmp_path / "into"
+    into.mkdir()
+    cached("key", make, into)
+    assert (into / "libopa.so").read_bytes() == CONTENT
+    reason = f"{cache}/key.building belongs to user {owner}, not to user {owner + 1}"
+    assert capfd.readouterr().err.splitlines() == [f"libopa: {reason}: what was built is not kept"]
+    assert not (cache / "key").exists()
+
+
 def test_what_is_kept_is_for_its_owner_alone(cache: Path, build: Build) -> None:
     before = os.umask(0)
     try:

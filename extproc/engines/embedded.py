@@ -194,7 +194,7 @@ class EmbeddedEngine:
         handle, index = job.prepared.handle, self._index[job.point]
         ticket = self._queue.submit(handle, index, question.input, timeout_ns=timeout_ns, moment=job.moment)
         if not ticket:
-            raise Overloaded(f"{MAX_LOST} evaluations could not be stopped at their deadlines and still run")
+            raise Overloaded(f"{MAX_LOST} evaluations that could not be stopped still run, or memory is out")
         return ticket
 
     def _withdraw(self, ticket: int, future: Future[Evaluation]) -> None:

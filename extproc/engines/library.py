@@ -160,7 +160,8 @@ class Queue:
         self._room = _Room(_BUFFER_BYTES)
 
     def submit(self, handle: int, entrypoint: int, document: bytes | None, *, timeout_ns: int, moment: Moment) -> int:
-        """The ticket of a new job; 0: it is not taken, for MAX_LOST evaluations run that nobody can stop.
+        """The ticket of a new job; 0: it is not taken, for MAX_LOST evaluations run that nobody can stop, or there is
+        no memory for it.
 
         With None as its document, `input` is undefined.
         """

@@ -59,7 +59,9 @@ def test_nothing_is_taken_while_too_many_evaluations_cannot_be_stopped(
         async with running(policies(rego), threads=1) as engine:
             lost = engine.decide(ask(b'{"by": 20000000}'), 0.01)
             assert isinstance(await outcome(lost), EngineTimeout)
-            assert isinstance(await outcome(engine.decide(ask(b'{"by": 2}'), 5)), Overloaded)
+            refused = await outcome(engine.decide(ask(b'{"by": 2}'), 5))
+            assert isinstance(refused, Overloaded)
+            assert str(refused) == "32 evaluations that could not be stopped still run, or memory is out"
             while isinstance(error := await outcome(engine.decide(ask(b'{"by": 2}'), 5)), Overloaded):
                 await asyncio.to_thread(os.sched_yield)
             assert error is None

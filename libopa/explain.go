@@ -14,9 +14,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 )
 
-// What one note may take, and what its keys do, in bytes of JSON.
+// What one text of a note may take, and what the keys of a note do, in bytes of JSON.
 const (
-	maxNote  = 16 << 10
+	maxText  = 16 << 10
 	noteKeys = 64
 )
 
@@ -49,7 +49,7 @@ type notes struct {
 func newNotes(annotations *ast.AnnotationSet) *notes {
 	return &notes{
 		Printed: []printNote{}, Rules: []ruleNote{}, annotations: annotations,
-		seen: map[*ast.Rule]struct{}{}, left: C.LIBOPA_MAX_NOTES - maxNote - noteKeys, // less the error
+		seen: map[*ast.Rule]struct{}{}, left: C.LIBOPA_MAX_NOTES - maxText - noteKeys, // less the error
 	}
 }
 
@@ -86,7 +86,7 @@ func (n *notes) TraceEvent(event topdown.Event) {
 	}
 }
 
-// spend cuts the texts of a note to what one may take, and reports whether there is room left for it.
+// spend cuts each text of a note to maxText, and reports whether there is room left for it.
 func (n *notes) spend(texts ...*string) bool {
 	bytes := noteKeys
 	for _, text := range texts {
@@ -100,7 +100,7 @@ func (n *notes) spend(texts ...*string) bool {
 	return true
 }
 
-// cut is the length of a text in JSON, once it is no longer than maxNote there.
+// cut is the length of a text in JSON, once it is no longer than maxText there.
 func (n *notes) cut(text *string) int {
 	length := 0
 	for i, char := range *text {
@@ -109,7 +109,7 @@ func (n *notes) cut(text *string) int {
 			char == 0x2029 || char == utf8.RuneError {
 			bytes = len(`\u0000`)
 		}
-		if length+bytes > maxNote {
+		if length+bytes > maxText {
 			*text, n.Truncated = (*text)[:i], true
 			break
 		}

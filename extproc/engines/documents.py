@@ -21,7 +21,9 @@ from extproc.errors import PolicyLoadError
 Document: TypeAlias = dict[str, object]
 """An object whose numbers are orjson.Fragment."""
 _MAX_DIGITS, _MAX_EXPONENT_DIGITS = 1_100, 3
-"""Those of an input (extproc.core.decoding.json), so that a policy can compare the two."""
+"""About those of an input (extproc.core.decoding.json), so that a policy can compare the two: exponents have as many
+digits as there; before them are at most so many characters, sign and point counted, where an input has fewer digits in
+a row."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 

@@ -1,7 +1,7 @@
 """Every target under Atheris, each for its share of the time, one after the other: `make fuzz ARGS="--seconds 1800"`.
 
 A corpus grows in .cache/fuzz from run to run.  An input for which a property does not hold is left there, is printed,
-and ends its target; the others go on, and the exit code is 1.
+and ends its target; the others go on, and the exit code is 1.  So it is where nothing of ours met another's reading.
 """
 
 import argparse
@@ -26,12 +26,13 @@ class Outcome:
     """What one target's share of the time has come to."""
 
     executions: int
+    comparisons: int
     corpus: int
     find: str
 
 
 def main() -> int:
-    """The exit code: 1 where a property did not hold."""
+    """The exit code: 1 where a property did not hold, or nothing was compared."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=120, help="for all targets together (default: %(default)s)")
     parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated")
@@ -41,14 +42,16 @@ def main() -> int:
     outcomes = {}
     for name in names:
         outcome = outcomes[name] = _run(name, ROOT / ".cache/fuzz", share)
-        counts = f"{outcome.executions:10,} executions  {outcome.corpus:6,} inputs kept"
+        counts = f"{outcome.executions:10,} executions  {outcome.comparisons:10,} comparisons"
+        counts += f"  {outcome.corpus:6,} inputs kept"
         print(f"{name:16} {counts}  {outcome.find}", flush=True)  # noqa: T201 - the report
     return int(any(outcome.find for outcome in outcomes.values()))
 
 
 def _run(name: str, folder: Path, seconds: int) -> Outcome:
-    corpus, words = folder / name, folder / f"{name}.dict"
+    corpus, words, counter = folder / name, folder / f"{name}.dict", folder / f"{name}.compared"
     _prepare(TARGETS[name], corpus, words)
+    counter.write_bytes(bytes(8))
     options = {
         "max_total_time": seconds,
         "max_len": _LONGEST_INPUT,
@@ -59,14 +62,17 @@ def _run(name: str, folder: Path, seconds: int) -> Outcome:
         "print_final_stats": 1,
     }
     arguments = [corpus, *(f"-{option}={value}" for option, value in options.items())]
-    command = [sys.executable, "-m", "fuzz.under_atheris", name, *map(str, arguments)]
+    command = [sys.executable, "-m", "fuzz.under_atheris", name, str(counter), *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT / "tests", capture_output=True, text=True, errors="replace", check=False)
     executions = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr)
     if done.returncode or executions is None:
         print(done.stdout[-4_000:], done.stderr[-4_000:], sep="\n")  # noqa: T201 - the report
     kept = re.search(r"^find: (.*)|Test unit written to (\S+)", done.stderr, re.MULTILINE)
-    find = (kept[1] or kept[2] if kept else f"exit code {done.returncode}") if done.returncode else ""
-    return Outcome(int(executions[1]) if executions else 0, len([*corpus.iterdir()]), find)
+    compared = int.from_bytes(counter.read_bytes(), sys.byteorder)
+    find = "" if compared else "nothing was compared"
+    if done.returncode:
+        find = kept[1] or kept[2] if kept else f"exit code {done.returncode}"
+    return Outcome(int(executions[1]) if executions else 0, compared, len([*corpus.iterdir()]), find)
 
 
 def _prepare(target: Target, corpus: Path, words: Path) -> None:

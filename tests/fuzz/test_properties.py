@@ -4,6 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [(name, shown) for name, target in TARGETS.items() for shown in target.shown]
+)
+def test_a_named_seed_is_shown_and_every_reader_takes_it(name: str, shown: str) -> None:
+    target = TARGETS[name]
+    assert target.check(target.shown[shown]) == target.readers > 0
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_property_holds_for_every_seed(name: str) -> None:
     for seed in TARGETS[name].seeds:

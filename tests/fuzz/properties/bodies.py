@@ -40,11 +40,11 @@ _TYPES = (
 )
 
 
-def frames(data: bytes) -> None:
+def frames(data: bytes) -> int:
     """The frames that are shown make up the whole body, byte by byte."""
     seen = decoded(b"application/grpc", data)
     if seen is None:
-        return
+        return 0
     assert seen.frames is not None
     shown, offset = orjson.loads(seen.frames), 0
     assert len(shown) <= LIMITS.fields
@@ -53,9 +53,10 @@ def frames(data: bytes) -> None:
         assert int.from_bytes(data[offset + 1 : offset + _PREFIX_BYTES]) == frame["size"]
         offset += _PREFIX_BYTES + frame["size"]
     assert offset == len(data)
+    return 1
 
 
-def coding(name: str, data: bytes) -> None:
+def coding(name: str, data: bytes) -> int:
     """A stream that is undone whole is undone alike by the library at one go, and no piece is larger than a piece."""
     out = b""
     try:
@@ -63,13 +64,14 @@ def coding(name: str, data: bytes) -> None:
             assert len(piece) <= PIECE_BYTES
             out += piece
             if len(out) > LIMITS.decoded_bytes:
-                return
+                return 0
     except Undecodable:
-        return
+        return 0
     assert _REFERENCES[name](data) == out
+    return 1
 
 
-def whole(data: bytes) -> None:
+def whole(data: bytes) -> int:
     """Any body under any type and coding, in any pieces, gets a state within its limits and leaves no byte behind.
 
     The first byte picks the type, the second the coding, the third where it is cut.
@@ -94,29 +96,46 @@ def whole(data: bytes) -> None:
             orjson.loads(made)
     body.release()
     assert budget.current == 0
+    return int(seen.state is State.COMPLETE)
 
 
 def _coding(name: str) -> Target:
-    def check(data: bytes) -> None:
-        coding(name, data)
+    def check(data: bytes) -> int:
+        return coding(name, data)
 
     encode = ENCODERS[name]
-    return Target(check, tuple(map(encode, _PLAIN)), (b"\0", b"\xff", encode(b""), b"a" * 99))
+    shown = {name: encode(data) for name, data in _PLAIN.items()}
+    too_long = encode(b"a" * 9_000)
+    return Target(check, 1, shown, (b"\0", b"\xff", encode(b""), b"a" * 99), (too_long,))
 
 
-_PLAIN = (b"", b"a", b'{"a":1}', bytes(range(256)), b"a" * 9_000)
+_PLAIN = {
+    "nothing": b"",
+    "a byte": b"a",
+    "JSON": b'{"a":1}',
+    "every byte": bytes(range(256)),
+    "one byte many times": b"a" * 8_000,
+}
 _BYTES = [bytes([byte]) for byte in range(13)]
 
 TARGETS = {
     "grpc": Target(
         frames,
-        (b"\0\0\0\0\1x\1\0\0\0\0", b"", b"\0\0\0\0\0" * 40),
+        1,
+        {"two frames": b"\0\0\0\0\1x\1\0\0\0\0", "no frame": b"", "as many as may be": b"\0\0\0\0\0" * 40},
         (b"\0", b"\1", b"\2", b"\0\0\0\0\1", b"\0\0\0\0\0", b"\xff\xff\xff\xff"),
     ),
     **{f"coding_{name}": _coding(name) for name in sorted(DECODERS) if name != "x-gzip"},
     "body": Target(
         whole,
-        (b"\3\6\0" + b'{"a":1}', b"\4\6\1a=1", b"\3\2\0" + ENCODERS["gzip"](b"{}"), b"\5\5\0[1]", b"\7\6\0<a/>"),
+        1,
+        {
+            "JSON": b"\3\6\0" + b'{"a":1}',
+            "a form in two pieces": b"\4\6\1a=1",
+            "JSON under gzip": b"\3\2\0" + ENCODERS["gzip"](b"{}"),
+            "JSON in plain text": b"\5\5\0[1]",
+            "XML": b"\7\6\0<a/>",
+        },
         (*_BYTES, *b'{} [1] {"jsonrpc":"2.0"} {"query":"{a}"} a=1& <a/>'.split()),
     ),
 }

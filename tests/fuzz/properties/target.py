@@ -1,6 +1,6 @@
 """What one target of the fuzzing is, and what all of them ask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from extproc.core.decoding import decode, media_type
@@ -12,16 +12,31 @@ LIMITS = Limits(body_bytes=4_096, decoded_bytes=8_192, depth=16, fields=40, node
 """Small enough for a fuzzer to reach each of them."""
 
 
+Check = Callable[[bytes], int]
+"""How often what we show was held against another reading: 0 where we show nothing, or no reader takes it.
+
+It raises where the property does not hold, and whatever a reader raises that is not its refusal.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A property of any bytes, and where to begin.
 
-    `check` raises where the property does not hold.  `seeds` are where to begin, `tokens` what inputs are made of.
+    `shown` are inputs that we show and each of the `readers` takes, by what they are; `others` are further ones to
+    begin with, `tokens` what inputs are made of.
     """
 
-    check: Callable[[bytes], None]
-    seeds: tuple[bytes, ...]
+    check: Check
+    readers: int
+    shown: Mapping[str, bytes]
     tokens: tuple[bytes, ...]
+    others: tuple[bytes, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[bytes, ...]:
+        """Where to begin."""
+        return *self.shown.values(), *self.others
 
 
 def unfolded(data: bytes, tokens: tuple[bytes, ...]) -> bytes:

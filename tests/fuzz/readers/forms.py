@@ -1,6 +1,6 @@
 """What web frameworks read of a form: the readers that stand behind a gateway, each by its public way in.
 
-Each takes a content type and a body and gives fields and files by name, in order; whatever it raises is its refusal.
+Each takes a content type and a body and gives fields and files by name, in order, or raises its refusal.
 """
 
 import io
@@ -11,11 +11,15 @@ from typing import Any, TypeAlias
 
 import multipart
 from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
+from django.http.multipartparser import MultiPartParserError
 from fuzz.readers import go
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 if not settings.configured:
@@ -63,7 +67,10 @@ def _environ(content_type: str, data: bytes) -> dict[str, Any]:
 
 def django(content_type: str, data: bytes) -> Reading:
     """`request.POST` and `request.FILES`."""
-    request = WSGIRequest(_environ(content_type, data))
+    try:
+        request = WSGIRequest(_environ(content_type, data))
+    except (TypeError, ValueError) as error:  # parameters by RFC 2231 that it cannot put together
+        raise BadRequest from error
     fields = [(name, value) for name, values in request.POST.lists() for value in values]
     files = [
         (name, file(each.name, each.content_type, each.read()))
@@ -140,10 +147,18 @@ def _file_of_go(filename: str, content_type: str, size: int, sha256: str) -> Fil
     return File(filename, content_type.partition(";")[0].strip().lower(), size, sha256)
 
 
-READERS: dict[str, Callable[[str, bytes], Reading]] = {
-    "Django": django,
-    "Werkzeug": werkzeug,
-    "Starlette": starlette,
-    "multipart": bottle,
-    "Go": golang,
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One of them; `refusals` are the errors by which it says that it does not take a form, and no others."""
+
+    read: Callable[[str, bytes], Reading]
+    refusals: tuple[type[Exception], ...]
+
+
+READERS = {
+    "Django": Reader(django, (MultiPartParserError, BadRequest, SuspiciousOperation)),
+    "Werkzeug": Reader(werkzeug, (HTTPException,)),
+    "Starlette": Reader(starlette, (MultiPartException,)),
+    "multipart": Reader(bottle, (multipart.MultipartError,)),
+    "Go": Reader(golang, (go.GoError,)),
 }

@@ -22,8 +22,12 @@ def _reader() -> subprocess.Popen[bytes]:
     return reader
 
 
+class GoError(Exception):
+    """Go's own words for what it does not read."""
+
+
 def read(content_type: str, data: bytes) -> dict[str, list[str | dict[str, object]]]:
-    """`request.PostForm` and `request.MultipartForm`.  Raises ValueError where Go gives an error."""
+    """`request.PostForm` and `request.MultipartForm`.  Raises GoError where Go gives one."""
     reader = _reader()
     assert reader.stdin is not None
     assert reader.stdout is not None
@@ -31,5 +35,5 @@ def read(content_type: str, data: bytes) -> dict[str, list[str | dict[str, objec
     reader.stdin.flush()
     answer: str | dict[str, list[str | dict[str, object]]] = orjson.loads(reader.stdout.readline())
     if isinstance(answer, str):
-        raise ValueError(answer)  # noqa: TRY004 - Go's error, not a wrong type
+        raise GoError(answer)
     return answer

@@ -43,7 +43,11 @@ def _nodes(element: ET.Element | etree._Element) -> Iterator[Node]:
         yield child.tail or ""
 
 
-XML_READERS: dict[str, Callable[[bytes], Node]] = {"lxml": lxml, "ElementTree": element_tree}
+XML_READERS: dict[str, tuple[Callable[[bytes], Node], type[Exception]]] = {
+    "lxml": (lxml, etree.XMLSyntaxError),
+    "ElementTree": (element_tree, ET.ParseError),
+}
+"""Each with its refusal."""
 
 _WHATWG = {
     "": "utf-8",

@@ -58,20 +58,23 @@ def media_type(arrival: Arrival) -> tuple[str, dict[str, str]]:
 
 
 def readings(arrival: Arrival, body: bytes) -> dict[str, Reading]:
-    """What each backend for the declared type reads; none, where no backend knows the type.
+    """What each backend reads that takes the body for a value; none, where it is to all of them but text or bytes.
 
-    What declares no type, or plain text, is read as JSON.
+    Not every backend looks at the type before it reads JSON: an object or array is one under any type, or none.
     """
-    declared, _ = media_type(arrival)
+    readers = _readers(media_type(arrival)[0])
+    read = {name: _tried(reader, arrival, body) for name, reader in readers.items()}
+    if "json" not in read and isinstance(value := _tried(_python, arrival, body), dict | list):
+        read["json"] = value
+    return read
+
+
+def _readers(declared: str) -> dict[str, Callable[[Arrival, bytes], Reading]]:
     if declared in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        readers = _FORMS
-    elif declared in {"", "text/plain"} or declared.endswith(("/json", "+json")):
-        readers = _JSON
-    elif declared.endswith(("/xml", "+xml")):
-        readers = _XML
-    else:
-        readers = {}
-    return {name: _tried(read, arrival, body) for name, read in readers.items()}
+        return _FORMS
+    if declared.endswith(("/json", "+json")):
+        return _JSON
+    return _XML if declared.endswith(("/xml", "+xml")) else {}
 
 
 def text_of(arrival: Arrival, body: bytes) -> str | None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from conformance.backends import starlette
 from data.backends import Reading, decoded, readings, text_of
-from data.oracle import SEEN, Exchange
+from data.oracle import Exchange
 from data.upstream import Arrival
 from engines.reading import exact
 
@@ -24,6 +24,7 @@ _FRAMING = {b"content-length", b"transfer-encoding"}
 _CHANGING = {b"x-case", b"traceparent", b"x-request-id"}
 _DIGEST = b"sha256:"
 _PARTS = ("parsed", "text", "raw")
+_SHOWN = ("state", *_PARTS)
 
 
 def differences(exchange: Exchange) -> Iterator[Difference]:
@@ -31,17 +32,17 @@ def differences(exchange: Exchange) -> Iterator[Difference]:
 
     Of an exchange whose response was decided, only the response is looked at.
     """
-    if exchange.outcome != SEEN:
+    if not exchange.seen:
         return
-    if (told := exchange.reply.field(b"x-set-seen")) is not None:
-        yield from _of_the_response(exchange, exact(base64.b64decode(told)))
+    if exchange.verdicts[-1].phase == "response":
+        yield from _of_the_response(exchange, exact(base64.b64decode(exchange.reply.field(b"x-set-seen") or b"")))
         return
     (arrival,) = exchange.arrivals
     value = arrival.value(b"x-set-seen") or b""
     if value.startswith(_DIGEST):
-        yield from _by_digest(arrival, value.removeprefix(_DIGEST).decode())
+        yield from _by_digest(arrival, exchange.outcome, value.removeprefix(_DIGEST).decode())
     else:
-        yield from _part_by_part(arrival, exact(base64.b64decode(value)))
+        yield from _part_by_part(arrival, exchange.outcome, exact(base64.b64decode(value)))
 
 
 def _of_the_response(exchange: Exchange, seen: dict) -> Iterator[Difference]:
@@ -49,18 +50,22 @@ def _of_the_response(exchange: Exchange, seen: dict) -> Iterator[Difference]:
     answer = exchange.case.answer
     if exchange.reply.body != answer.body:
         yield "response", answer.body, exchange.reply.body
-    shown = {part: seen[part] for part in _PARTS}
     message = Arrival(b"", b"", tuple((name.lower(), value) for name, value in answer.fields), answer.body)
-    for reader, reading in _bodies(message, parsed=bool(seen["parsed"])).items():
-        if reading != shown:
-            yield f"response by {reader}", shown, reading
+    for reader, shown, reading in _of_the_body(message, exchange.outcome, seen):
+        yield f"response by {reader}", shown, reading
 
 
-def _part_by_part(arrival: Arrival, seen: dict) -> Iterator[Difference]:
-    shown = {part: seen[part] for part in _PARTS}
-    for reader, reading in _bodies(arrival, parsed=bool(seen["parsed"])).items():
+def _of_the_body(message: Arrival, recorded: str, seen: dict) -> Iterator[Difference]:
+    shown = {name: seen[name] for name in _SHOWN}
+    if recorded != shown["state"]:
+        yield "the receipt's state", shown["state"], recorded
+    for reader, reading in _bodies(message).items():
         if reading != shown:
             yield reader, shown, reading
+
+
+def _part_by_part(arrival: Arrival, recorded: str, seen: dict) -> Iterator[Difference]:
+    yield from _of_the_body(arrival, recorded, seen)
     target = arrival.target
     if seen["target"] != header_text(target):
         yield "target", seen["target"], header_text(target)
@@ -72,17 +77,20 @@ def _part_by_part(arrival: Arrival, seen: dict) -> Iterator[Difference]:
         yield "headers", told, headers
 
 
-def _bodies(arrival: Arrival, *, parsed: bool) -> dict[str, object]:
-    """The three ways in which a body is shown, at most one of them filled, as each reader would fill it."""
-    body = decoded(arrival)
+def _bodies(message: Arrival) -> dict[str, dict[str, object]]:
+    """The state and the three ways in which a body is shown, at most one of them filled, as each reader has them.
+
+    Which of them it is, its declared type and its bytes say, never what the policy saw.
+    """
+    body = decoded(message)
     nothing: dict[str, list[Reading]] = {part: [] for part in _PARTS}
     if not body:
-        return {"bytes": nothing}
-    if parsed:
-        return {name: nothing | {"parsed": [reading]} for name, reading in readings(arrival, body).items()}
-    if (text := text_of(arrival, body)) is not None:
-        return {"text": nothing | {"text": [text]}}
-    return {"bytes": nothing | {"raw": [base64.b64encode(body).decode()]}}
+        return {"bytes": {"state": "empty", **nothing}}
+    if read := readings(message, body):
+        return {name: {"state": "complete", **nothing, "parsed": [reading]} for name, reading in read.items()}
+    if (text := text_of(message, body)) is not None:
+        return {"text": {"state": "complete", **nothing, "text": [text]}}
+    return {"bytes": {"state": "opaque", **nothing, "raw": [base64.b64encode(body).decode()]}}
 
 
 @lru_cache(maxsize=1024)
@@ -102,13 +110,13 @@ def _headers(arrival: Arrival) -> dict[str, list[str]]:
     return out
 
 
-def _by_digest(arrival: Arrival, digest: str) -> Iterator[Difference]:
+def _by_digest(arrival: Arrival, recorded: str, digest: str) -> Iterator[Difference]:
     """Nothing but strings is that long, so the text that the policy took the digest of can be written here."""
-    state = "complete" if arrival.body else "empty"
     length = {"content-length": [str(len(arrival.body))]} if arrival.body else {}
-    for reader, reading in _bodies(arrival, parsed=bool(readings(arrival, decoded(arrival)))).items():
+    for reader, reading in _bodies(arrival).items():
+        if recorded != reading["state"]:
+            yield f"the receipt's state by {reader}", recorded, reading["state"]
         seen = reading | {
-            "state": "opaque" if reading["raw"] else state,
             "target": header_text(arrival.target),
             **_line(arrival.target),
             "flags": [],

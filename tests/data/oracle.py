@@ -8,9 +8,9 @@ from data.cases import Case
 from data.driver import NOTHING, Reply
 from data.upstream import Arrival
 
-SEEN = "seen"
 BY_ENVOY = "stopped by Envoy"
-_SHOWN = {"complete", "opaque", "empty"}
+SHOWN = ("complete", "opaque", "empty")
+"""The states in which a policy is asked."""
 _TROUBLE = 500
 
 
@@ -53,12 +53,14 @@ class Exchange:
         return tuple(receipt for receipt in self.receipts if receipt.verdict != "error")
 
     @property
+    def seen(self) -> bool:
+        """Whether the policy saw the request (or the response) and let it go on."""
+        return bool(self.verdicts) and self.verdicts[-1].verdict == "allow"
+
+    @property
     def outcome(self) -> str:
-        """`seen`, or the state by whose name it was refused, or that Envoy stopped it before there was a decision."""
-        if not self.verdicts:
-            return BY_ENVOY
-        last = self.verdicts[-1]
-        return SEEN if last.verdict == "allow" else last.inspection
+        """The state in which it was seen or by whose name it was refused, or that Envoy stopped it undecided."""
+        return self.verdicts[-1].inspection if self.verdicts else BY_ENVOY
 
     @property
     def shown(self) -> list[bytes | None]:
@@ -68,7 +70,7 @@ class Exchange:
     @property
     def decision(self) -> tuple[object, ...]:
         """What has to be the same whenever this case is sent."""
-        return self.outcome, self.reply.status, self.shown
+        return self.seen, self.outcome, self.reply.status, self.shown
 
 
 def faults(exchange: Exchange) -> Iterator[str]:
@@ -82,13 +84,15 @@ def _of_the_answer(exchange: Exchange) -> Iterator[str]:
     status, verdicts = exchange.reply.status, exchange.verdicts
     if exchange.reply == NOTHING:
         yield "no answer came"
-    if exchange.outcome == SEEN:
+    if exchange.seen:
         if status != exchange.case.answer.status:
             yield f"allowed, and the client got {status}"
     elif status >= _TROUBLE:
         yield f"the gateway answered {status}"
     elif verdicts and verdicts[-1].status != status:
         yield f"the receipt says {verdicts[-1].status}, the client got {status}"
+    elif exchange.outcome in SHOWN:
+        yield f"refused as {exchange.outcome}"
 
 
 def _of_the_receipts(exchange: Exchange) -> Iterator[str]:
@@ -112,7 +116,7 @@ def _of_the_upstream(exchange: Exchange) -> Iterator[str]:
         claimed = allowed.get(arrival.value(b"x-extproc-receipt-id") or b"")
         if claimed is None:
             yield "reached the upstream without the id of its receipt"
-        elif claimed.inspection not in _SHOWN:
+        elif claimed.inspection not in SHOWN:
             yield f"reached the upstream as {claimed.inspection}"
         elif claimed.body_digest != hashlib.sha256(arrival.body).hexdigest():
             yield "the body that arrived is not the one of the receipt"

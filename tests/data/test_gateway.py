@@ -1,44 +1,24 @@
 """Every case of every outside set through a real gateway: what is seen, what is refused by name, what always holds.
 
-table.yaml has the figures; docs/inspection.md says what they mean.
+table.yaml has the figures, and `python -m data` writes them anew; docs/inspection.md says what they mean.
 """
 
 import asyncio
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
+from data import sets, table
 from data.cases import Case
 from data.comparison import differences
 from data.gateway import Played, played
 from data.logs import payloads_in
 from data.oracle import faults
-from data.readers import blns, coreruleset, gotestwaf, json_files, lines, modsecurity, python_multipart
 
 from extproc.evidence.keys import jwks, load_key_ring, load_signer
 from extproc.evidence.verify import verify_logs
 
 pytestmark = pytest.mark.timeout(1800)
-
-TABLE = Path(__file__).parent / "table.yaml"
-# Of the long sets, a part is enough to show that a case is decided alike whenever it comes.
-_ONE_IN = 10
-_SHORT = (coreruleset, gotestwaf, json_files, modsecurity, python_multipart)
-
-
-def _requests() -> tuple[list[Case], list[Case]]:
-    """All cases, and those that are sent again."""
-    short = list(chain.from_iterable(each.requests() for each in _SHORT))
-    long = [*blns.requests(), *lines.requests()]
-    return [*short, *long], [*short, *long[::_ONE_IN]]
-
-
-def _responses() -> tuple[list[Case], list[Case]]:
-    cases = list(chain.from_iterable(each.responses() for each in (blns, coreruleset, json_files, modsecurity)))
-    return cases, cases
 
 
 class Run:
@@ -53,7 +33,7 @@ class Run:
 
 @pytest.fixture(scope="module", params=["requests", "responses"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    cases, again = {"requests": _requests, "responses": _responses}[request.param]()
+    cases, again = {"requests": sets.requests, "responses": sets.responses}[request.param]()
     folder = tmp_path_factory.mktemp(request.param)
     return Run(cases, again, asyncio.run(played(folder, [*cases, *again], response=request.param == "responses")))
 
@@ -78,11 +58,8 @@ def test_a_case_is_decided_alike_whenever_it_comes(run: Run) -> None:
 
 
 def test_the_counts_are_those_of_the_table(run: Run) -> None:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for exchange in run.first:
-        counts[exchange.case.row].update(["cases", exchange.outcome])
-    table = yaml.safe_load(TABLE.read_text())["rows"]
-    assert {row: dict(count) for row, count in counts.items()} == {row: table.get(row) for row in counts}
+    counts, expected = table.counted(run.first), table.read()
+    assert counts == {row: expected.get(row) for row in counts}
 
 
 def test_the_policy_saw_what_every_backend_reads(run: Run) -> None:

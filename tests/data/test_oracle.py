@@ -21,7 +21,7 @@ CUT_SHORT = replace(RECEIPT, verdict="error", inspection="not_sent")
 @pytest.mark.parametrize(
     ("exchange", "outcome"),
     [
-        (SEEN, "seen"),
+        (SEEN, "complete"),
         (REFUSED, "malformed"),
         (replace(SEEN, reply=Reply(307), arrivals=(), receipts=()), "stopped by Envoy"),
         (replace(SEEN, reply=CLOSED, arrivals=(), receipts=(CUT_SHORT,)), "stopped by Envoy"),
@@ -49,6 +49,7 @@ def test_a_sound_exchange_has_an_outcome_and_no_fault(exchange: Exchange, outcom
         (replace(REFUSED, reply=NOTHING), "no answer came"),
         (replace(REFUSED, reply=Reply(200)), "the receipt says 400, the client got 200"),
         (replace(REFUSED, reply=Reply(504)), "the gateway answered 504"),
+        (replace(REFUSED, receipts=(replace(DENIED, inspection="opaque"),)), "refused as opaque"),
     ],
 )
 def test_what_must_not_happen_is_a_fault(exchange: Exchange, fault: str) -> None:

@@ -22,7 +22,9 @@ from starlette.requests import Request as StarletteRequest
 from werkzeug import Request as WerkzeugRequest
 from werkzeug.http import parse_options_header
 
-settings.configure(DATA_UPLOAD_MAX_NUMBER_FIELDS=None, DATA_UPLOAD_MAX_MEMORY_SIZE=None)
+if not settings.configured:  # by the fuzzing, where both run in one process
+    settings.configure()
+settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
 _MOST = 100_000
 
 

@@ -89,11 +89,14 @@ def whole(data: bytes) -> int:
     assert seen.state in _STATES
     assert seen.size == len(data)
     assert seen.decoded_size <= max(LIMITS.decoded(len(data)), LIMITS.body_bytes)
-    assert budget.current == len(seen.raw) == len(body.data())
+    made = [part for part in (seen.text, seen.frames, *(text for _, text in seen.lifted)) if part is not None]
+    made += [] if seen.parsed is None or seen.parsed is seen.raw else [seen.parsed]
+    assert seen.raw == body.data()
+    assert budget.current == len(seen.raw) + sum(map(sys.getsizeof, made))
     assert (seen.parsed is not None or seen.text is not None) == (seen.state is State.COMPLETE)
-    for made in (seen.parsed, seen.frames, *(text for _, text in seen.lifted)):
-        if made is not None:
-            orjson.loads(made)
+    for document in (seen.parsed, seen.frames, *(text for _, text in seen.lifted)):
+        if document is not None:
+            orjson.loads(document)
     body.release()
     assert budget.current == 0
     return int(seen.state is State.COMPLETE)

@@ -29,12 +29,13 @@ _RUN = (0x20000 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One body; `coding` is empty where it has none."""
+    """One body; `coding` is empty where it has none.  What is `outside` stands in a data set."""
 
     name: str
     media: str
     body: bytes
     coding: str = ""
+    outside: bool = False
 
 
 def attacks() -> Iterator[Attack]:
@@ -55,7 +56,7 @@ def data_set() -> Iterator[Attack]:
     for file in sorted(DATA.rglob("*.json")):
         body = file.read_bytes()
         if len(body) <= LIMITS.body_bytes:
-            yield Attack(f"data: {file.relative_to(DATA)}", _JSON, body)
+            yield Attack(f"data: {file.relative_to(DATA)}", _JSON, body, outside=True)
 
 
 def _json_attacks() -> Iterator[Attack]:

@@ -30,8 +30,8 @@ class Rejection:
 
     @property
     def ms_per_mb(self) -> float:
-        """Per megabyte that was looked at, on the wire or decoded; what is shorter is taken for one."""
-        return self.ms / max(self.looked_at / _MB, len(self.attack.body) / _MB, 1)
+        """Per megabyte that was looked at, on the wire or decoded; what is built and shorter is taken for one."""
+        return self.ms / max(self.looked_at / _MB, len(self.attack.body) / _MB, 0 if self.attack.outside else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from extproc.errors import Malformed, OverLimit, TypeMismatch, Undecodable
 _DEEPEST = 120  # a level of elements is two of JSON, and orjson writes 254
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
-_DECLARED = re.compile(rb"xmlns(?::[^\s=<>\"':/]*)?[ \t\r\n]*(?==)")
-_VALUE = re.compile(rb"=[ \t\r\n]*(?:\"([^\"<]*)|'([^'<]*))")
-_PREFIXED = re.compile(rb":[^\s=<>\"':/]+[ \t\r\n]*=")
+_DECLARED = re.compile(rb"xmlns(?::[^\s=<>\"':/]*)?[ \t\r\n]*=[ \t\r\n]*(?=\"([^\"<]*)|'([^'<]*))")
+_PREFIXED = re.compile(rb":(?=[^\s=<>\"':/]+[ \t\r\n]*=)")
 
 _XML = "http://www.w3.org/XML/1998/namespace"  # of the prefix that nobody declares
 _COMMENT, _TEXT = 1, 2
@@ -53,14 +52,12 @@ def _check_namespaces(data: bytes, limits: Limits) -> None:
 
     Whatever looks like a declaration or an attribute counts, in texts too: an estimate from above, linear in the bytes.
     """
-    longest = len(_XML)
-    for declared in _DECLARED.finditer(data):
-        value = _VALUE.match(data, declared.end())
-        longest = max(longest, len(value[1] or value[2] or b"") if value else 0)
+    declared = _DECLARED.findall(data)
+    longest = max([len(_XML), *(len(quoted or apostrophed) for quoted, apostrophed in declared)])
     elements = min(data.count(b"<") - data.count(b"</"), limits.nodes)
     if (elements + data.count(b"=")) * longest <= limits.decoded_bytes:  # most do not need the closer look
         return
-    if (elements + sum(1 for _ in _PREFIXED.finditer(data))) * longest > limits.decoded_bytes:
+    if (elements + len(_PREFIXED.findall(data))) * longest > limits.decoded_bytes:
         raise OverLimit("namespaces that could come to more bytes than allowed")
 
 

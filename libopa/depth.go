@@ -8,21 +8,22 @@ import (
 )
 
 func init() {
-	topdown.RegisterBuiltinFunc("json.patch", flat(topdown.GetBuiltin("json.patch"), deepensByPatches))
-	for _, name := range []string{"json.filter", "json.remove"} {
-		topdown.RegisterBuiltinFunc(name, flat(topdown.GetBuiltin(name), deepensByPaths))
-	}
+	wrap("json.patch", flat(deepensByPatches))
+	wrap("json.filter", flat(deepensByPaths))
+	wrap("json.remove", flat(deepensByPaths))
 }
 
 // flat refuses to make a value of more than maxNested levels: OPA writes, compares and copies values by recursion. Most
 // builtins make nothing that is deeper than what they are given, and those that read texts of JSON and YAML stop at 10,000
 // levels by themselves. A patch can double the depth with each of its operations.
-func flat(change topdown.BuiltinFunc, deepens func(*plumb, []*ast.Term) bool) topdown.BuiltinFunc {
-	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
-		if deepens(&plumb{context.Cancel}, operands) {
-			return errNested
+func flat(deepens func(*plumb, []*ast.Term) bool) func(topdown.BuiltinFunc) topdown.BuiltinFunc {
+	return func(change topdown.BuiltinFunc) topdown.BuiltinFunc {
+		return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+			if deepens(&plumb{context.Cancel}, operands) {
+				return errNested
+			}
+			return change(context, operands, iter)
 		}
-		return change(context, operands, iter)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -36,7 +37,12 @@ type failure struct {
 	Message string `json:"message"`
 }
 
-var crowded = &failure{Kind: kindMemory, Message: "the policy engine's heap is above its ceiling"}
+var (
+	crowded  = &failure{Kind: kindMemory, Message: "the policy engine's heap is above its ceiling"}
+	tardy    = &failure{Kind: kindDeadline, Message: "the policy did not answer before the deadline"}
+	notJSON  = &failure{Kind: kindEvaluation, Code: "encode_error", Message: "the result is not JSON"}
+	tooLarge = &failure{Kind: kindEvaluation, Code: "result_too_large", Message: "the result is too large"}
+)
 
 // question is what an evaluation depends on beside its policy: with all of it equal, so is the answer.
 type question struct {
@@ -78,7 +84,6 @@ func (p *policy) evaluate(q question, run *run) (a answer) {
 	options := []rego.EvalOption{
 		rego.EvalTime(q.time),
 		rego.EvalSeed(&dice{seed: q.seed}),
-		rego.EvalSortSets(true),
 		rego.EvalMetrics(metrics.NoOp()),
 		rego.EvalInterQueryBuiltinValueCache(p.values),
 		rego.EvalExternalCancel(run.cancel), // without one, OPA starts a goroutine for each evaluation
@@ -120,24 +125,38 @@ func (r *run) judge(answers rego.ResultSet, err error) ([]byte, *failure) {
 	case r.crowded.Load():
 		return nil, crowded
 	case r.cancel.Cancelled() || !time.Now().Before(r.due):
-		return nil, &failure{Kind: kindDeadline, Message: "the policy did not answer before the deadline"}
+		return nil, tardy
 	case err != nil:
 		return nil, failureOf(err)
 	case len(answers) == 0:
 		return nil, nil
 	}
-	return encode(answers[0].Expressions[0].Value)
+	return r.encode(answers[0].Expressions[0].Value.(*ast.Term))
 }
 
-func encode(value any) ([]byte, *failure) {
+// asItIs leaves the result to encode: OPA would make it a tree of Go's values, whatever it takes and without a look at the
+// time, and of some thirty parts that share theirs comes a billion.
+func asItIs(result *ast.Term, _ *rego.EvalContext) (any, error) { return result, nil }
+
+func (r *run) encode(result *ast.Term) ([]byte, *failure) {
+	if !(&scale{r.cancel, maxOutput}).holds(result) {
+		if r.cancel.Cancelled() {
+			return nil, tardy
+		}
+		return nil, tooLarge
+	}
+	value, err := ast.JSONWithOpt(result.Value, ast.JSONOpt{SortSets: true})
+	if err != nil {
+		return nil, notJSON
+	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		return nil, &failure{Kind: kindEvaluation, Code: "encode_error", Message: "the result is not JSON"}
+		return nil, notJSON
 	}
 	if text.Len() > maxOutput {
-		return nil, &failure{Kind: kindEvaluation, Code: "result_too_large", Message: "the result is too large"}
+		return nil, tooLarge
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

@@ -7,8 +7,11 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // maxSources bounds the Rego of a policy set: what OPA makes of it takes some hundred times as much.
@@ -77,4 +80,43 @@ func begun(from func() (*policy, []problem)) <-chan outcome {
 		done <- o
 	}()
 	return done
+}
+
+// Strings that hold expressions, in one file and within one another. OPA's parser takes the square of their number in memory
+// if they nest, and its compiler twice the time for each level.
+const (
+	maxTemplates      = 1_000
+	maxTemplateLevels = 8
+)
+
+const codeLimit = "limit_exceeded"
+
+func parse(file, text string, options ast.ParserOptions) (*ast.Module, error) {
+	if templates(text) > maxTemplates {
+		whole := ast.NewLocation(nil, file, 1, 1)
+		return nil, ast.Errors{ast.NewError(codeLimit, whole, "more than %d template strings", maxTemplates)}
+	}
+	module, err := ast.ParseModuleWithOpts(file, text, options)
+	if err == nil && templateLevels(module) > maxTemplateLevels {
+		whole := module.Package.Location
+		return nil, ast.Errors{ast.NewError(codeLimit, whole, "template strings in more than %d levels", maxTemplateLevels)}
+	}
+	return module, err
+}
+
+// templates is no less than the number of template strings in a text.
+func templates(text string) int { return strings.Count(text, "$\"") + strings.Count(text, "$`") }
+
+func templateLevels(in any) (levels int) {
+	ast.NewGenericVisitor(func(part any) bool {
+		template, is := part.(*ast.TemplateString)
+		if !is {
+			return false
+		}
+		for _, part := range template.Parts {
+			levels = max(levels, 1+templateLevels(part))
+		}
+		return true
+	}).Walk(in)
+	return levels
 }

@@ -154,3 +154,19 @@ func TestAnOldPolicyDecidesWhileItsSuccessorRunsIntoTheLimitAndAfterwards(t *tes
 	}
 	decides(next, "2")
 }
+
+func TestTemplateStringsNestNoDeeperThanOPACompilesThem(t *testing.T) {
+	nest := func(levels int) string {
+		return "package a\nd := " + strings.Repeat(`$"{`, levels) + "1" + strings.Repeat(`}"`, levels)
+	}
+	p := policyFrom(t, nest(maxTemplateLevels), `{}`, "a/d")
+	if got, fail := ask(p, `{}`, time.Minute); string(got) != `"1"` || fail != nil {
+		t.Errorf("%s %+v", got, fail)
+	}
+	for _, levels := range []int{maxTemplateLevels + 1, 200, 8_000} {
+		_, problems := prepare(specOf(t, nest(levels), `{}`, "a/d"))
+		if len(problems) != 1 || problems[0].Code != codeLimit || problems[0].File == "" {
+			t.Errorf("%d: %+v", levels, problems)
+		}
+	}
+}

@@ -13,6 +13,10 @@ import (
 // where each vertex leads to all that follow there are 2^n paths.
 const maxSteps = 1_000_000
 
+// maxCompared bounds the comparisons of paths in the set that OPA puts them into. The hash of an array is the sum of those
+// of its elements, so all ways through the same vertices have one, and each is compared with all before it.
+const maxCompared = 10_000_000
+
 // errPaths ends the evaluation, as errNested does.
 var errPaths = topdown.Halt{Err: errors.New("a graph whose paths are too many or too long")}
 
@@ -21,15 +25,15 @@ func init() {
 	topdown.RegisterBuiltinFunc(name, short(topdown.GetBuiltin(name)))
 }
 
-// short refuses a graph whose paths take more than maxSteps. OPA follows them without a look at the deadline.
+// short refuses a graph whose paths take more than maxSteps or maxCompared. OPA follows them without a look at the deadline.
 func short(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		if graph, ok := operands[0].Value.(ast.Object); ok {
-			w := &wanderer{graph: graph, left: maxSteps}
+			w := &wanderer{graph: graph, left: maxSteps, uncompared: maxCompared, kept: map[int]int{}}
 			eachVertex(operands[1], func(first *ast.Term) {
-				eachVertex(graph.Get(first), func(next *ast.Term) { w.enter(next, []*ast.Term{first}) })
+				eachVertex(graph.Get(first), func(next *ast.Term) { w.enter(next, []*ast.Term{first}, first.Hash()) })
 			})
-			if w.left < 0 {
+			if w.isOver() {
 				return errPaths
 			}
 		}
@@ -39,23 +43,37 @@ func short(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
 
 // wanderer goes the paths that OPA goes, and keeps none of them.
 type wanderer struct {
-	graph ast.Object
-	left  int // steps
+	graph            ast.Object
+	left, uncompared int
+	kept             map[int]int // paths by their hashes
 }
 
-func (w *wanderer) enter(vertex *ast.Term, path []*ast.Term) {
+func (w *wanderer) isOver() bool { return w.left < 0 || w.uncompared < 0 }
+
+func (w *wanderer) enter(vertex *ast.Term, path []*ast.Term, hash int) {
 	w.left -= len(path) + 1
 	edges := w.graph.Get(vertex)
-	path = append(path, vertex)
+	path, hash = append(path, vertex), hash+vertex.Hash()
+	ends := true
 	eachVertex(edges, func(next *ast.Term) {
+		ends = false
 		switch {
-		case w.left < 0:
+		case w.isOver():
 		case slices.ContainsFunc(path, next.Equal): // a circle; OPA keeps the path that led to it
 			w.left -= len(path)
+			w.keep(hash)
 		default:
-			w.enter(next, path)
+			w.enter(next, path, hash)
 		}
 	})
+	if ends {
+		w.keep(hash)
+	}
+}
+
+func (w *wanderer) keep(hash int) {
+	w.uncompared -= w.kept[hash]
+	w.kept[hash]++
 }
 
 func eachVertex(vertices *ast.Term, look func(*ast.Term)) {

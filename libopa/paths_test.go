@@ -21,6 +21,21 @@ func graph(n, edges int) string {
 	return "{" + strings.Join(vertices, ", ") + "}"
 }
 
+// complete is a graph in which each vertex leads to all others.
+func complete(n int) string {
+	vertices := []string{}
+	for from := range n {
+		next := []string{}
+		for to := range n {
+			if to != from {
+				next = append(next, fmt.Sprintf(`"%d"`, to))
+			}
+		}
+		vertices = append(vertices, fmt.Sprintf(`"%d": [%s]`, from, strings.Join(next, ", ")))
+	}
+	return "{" + strings.Join(vertices, ", ") + "}"
+}
+
 func TestAGraphIsFollowedOnlyAsFarAsItsPathsFitIntoMemory(t *testing.T) {
 	p := policyFrom(t, "package a\nd := count(graph.reachable_paths(input, {`0`}))", `{}`, "a/d")
 	for _, c := range []struct {
@@ -33,6 +48,8 @@ func TestAGraphIsFollowedOnlyAsFarAsItsPathsFitIntoMemory(t *testing.T) {
 		{"a chain", graph(1_000, 1), "1"},
 		{"a chain that is too long", graph(2_000, 1), ""},
 		{"ways that are too many", graph(18, 18), ""},
+		{"ways through the same vertices", complete(5), "64"},
+		{"too many ways through the same vertices", complete(9), ""},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -78,7 +78,9 @@ func costOfTemplate(template string, start, end byte) int64 {
 			}
 		case end:
 			if level--; level == 0 {
-				cost += costOf(template[from:i])
+				// OPA compiles a part as a group, and once more between anchors: "?:x{9}" is an expression only there.
+				part := template[from:i]
+				cost += costOf("("+part+")") + costOf("^"+part+"$")
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func (s *specification) compile() (*ast.Compiler, []problem) {
 	modules := map[string]*ast.Module{}
 	var problems []problem
 	for _, file := range slices.Sorted(maps.Keys(s.Modules)) {
-		module, err := ast.ParseModuleWithOpts(file, s.Modules[file], options)
+		module, err := parse(file, s.Modules[file], options)
 		if err != nil {
 			problems = append(problems, problemsOf("parse", err)...)
 			continue
@@ -181,5 +181,6 @@ func (p *policy) prepareEntrypoint(ctx context.Context, store storage.Store, ent
 		rego.Compiler(p.compiler),
 		rego.Store(store),
 		rego.StrictBuiltinErrors(p.StrictBuiltinErrors),
+		rego.GenerateJSON(asItIs),
 	).PrepareForEval(ctx)
 }

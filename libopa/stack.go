@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -19,15 +20,16 @@ var errNested = topdown.Halt{Err: errors.New("a text or a value that may nest to
 // readers are the builtins that read texts by recursion, each with the number of its operands that are such texts.
 var readers = map[string]int{
 	"glob.match": 1, "graphql.is_valid": 2, "graphql.parse": 2, "graphql.parse_and_verify": 2, "graphql.parse_query": 1,
-	"graphql.parse_schema": 1, "graphql.schema_is_valid": 1, "strings.render_template": 1,
+	"graphql.parse_schema": 1, "graphql.schema_is_valid": 1,
 }
 
 func init() {
 	for name, texts := range readers {
 		topdown.RegisterBuiltinFunc(name, bounded(topdown.GetBuiltin(name), texts, opened))
 	}
-	const rego = "rego.parse_module" // OPA bounds all that nests in it by itself, but for the branches of a rule
+	const rego, render = "rego.parse_module", "strings.render_template"
 	topdown.RegisterBuiltinFunc(rego, bounded(topdown.GetBuiltin(rego), 2, branches))
+	topdown.RegisterBuiltinFunc(render, bounded(topdown.GetBuiltin(render), 1, calls))
 }
 
 // bounded refuses a text with more brackets than anybody nests, whether or not they nest. Those in comments and strings
@@ -48,4 +50,19 @@ func opened(text string) int {
 	return strings.Count(text, "{") + strings.Count(text, "[") + strings.Count(text, "(")
 }
 
-func branches(text string) int { return strings.Count(text, "else") }
+// branches are those of a rule and, twenty times as dear, strings that hold expressions: OPA bounds all else that nests in
+// a module by itself.
+func branches(text string) int {
+	return strings.Count(text, "else") + 20*templates(text)
+}
+
+var call = regexp.MustCompile(`\{\{-?\s*(?:block|template)\b`)
+
+// calls makes one template that calls another nest too deeply: it may call itself, a hundred thousand times, out of as many
+// conditions as its text has.
+func calls(text string) int {
+	if call.MatchString(text) {
+		return maxNested + 1
+	}
+	return opened(text)
+}

@@ -49,6 +49,7 @@ func zoned(read topdown.BuiltinFunc) topdown.BuiltinFunc {
 	}
 }
 
+// isSecond tells the further names of all zones, and those of the machine's own.
 func isSecond(name string) bool {
-	return strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/")
+	return strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") || name == "localtime" || name == "posixrules"
 }

@@ -15,7 +15,8 @@ from libopa_build.toolchain import Toolchain
 LIBRARY, NOTICES = "libopa.so", "libopa-notices.txt"
 FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -extldflags=-s", "-buildmode=c-shared")
 """Nothing of where it was built stays in it, debug information of C included."""
-_FORMAT = "{{.ImportPath}}\t{{.Dir}}\t{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}"
+_FOREIGN = "{{with .Module}}{{if not (or .Main .Replace)}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}"
+_FORMAT = "{{.ImportPath}}\t{{.Dir}}\t" + _FOREIGN
 _PROGRESS_S = 10.0
 
 
@@ -74,7 +75,7 @@ def verify_modules(sources: Path, toolchain: Toolchain) -> None:
 
 
 def _packages(rows: Iterable[list[str]]) -> Iterator[Package]:
-    """Those of modules other than ours; the standard library has none."""
+    """Those of modules other than ours, and of what stands in for one; the standard library has none."""
     for _, folder, module, *root in rows:
         if module:
             yield Package(module, Path(root[0]), Path(folder))

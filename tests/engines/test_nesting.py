@@ -8,6 +8,8 @@ from engines.asking import Policies, ask, outcome, result, running
 
 from extproc.errors import EngineError
 
+_SELF_CALLING = '{{define "a"}}' + "{{with .}}" * 20 + '{{template "a" .}}' + "{{end}}" * 21 + '{{template "a" .}}'
+
 
 @pytest.mark.parametrize(
     ("call", "text"),
@@ -17,9 +19,12 @@ from extproc.errors import EngineError
         ("graphql.parse_query(input.q)", "{a(x:" + "[" * 350_000 + "]" * 350_000 + ")}"),
         ("graphql.parse_query(input.q)", "mutation { wipe } #" + "{" * 10_001),
         ("strings.render_template(input.q, {})", "{{if true}}" * 1_000_000),
+        ('strings.render_template(input.q, {"a": 1})', _SELF_CALLING),
+        ("strings.render_template(input.q, {})", '{{- block "x" .}}{{end}}'),
         ('glob.match(input.q, [], "x")', "{" * 4_000_000 + "}" * 4_000_000),
         ('json.filter({"a": {"a": 1}}, [input.q])', "/a" * 1_000_000),
         ('rego.parse_module("p.rego", input.q)', "package a\nd if input\n" + "else if input\n" * 10_001),
+        ('rego.parse_module("p.rego", input.q)', "package a\nd := " + '$"{' * 2_000 + "1" + '}"' * 2_000),
         ('json.remove({"a": {"a": 1}}, {input.q})', "/a" * 1_000_000),
     ],
 )

@@ -26,6 +26,9 @@ digits as there; before them are at most so many characters, sign and point coun
 a row."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_ELSEWHERE = re.compile(rf"[-+]?0(?:[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+)|{_DECIMAL.pattern}")
+"""What OPA's reader takes for a number, once the underscores are gone."""
+_STRING = "tag:yaml.org,2002:str"
 
 
 def parse_json(content: bytes, shown: str) -> Document:
@@ -68,7 +71,20 @@ class _Plain(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias: write the value out")
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode):
+            self._check_scalar(node)
+        return node
+
+    def _check_scalar(self, node: yaml.ScalarNode) -> None:
+        """A scalar is what its own text says; only `!!str` may say otherwise."""
+        resolve: Callable[[type[yaml.Node], str, tuple[bool, bool]], str] = self.resolve
+        plain = node.style is None
+        own = resolve(yaml.ScalarNode, node.value, (plain, not plain))
+        if node.tag not in {own, _STRING}:
+            raise yaml.YAMLError(f"a tag beside `{node.value}`, which readers take differently: leave it out")
+        if plain and own == _STRING and _ELSEWHERE.fullmatch(node.value.replace("_", "")):
+            raise yaml.YAMLError(f"`{node.value}`, a number for one reader and text for another: quote it")
 
     @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
@@ -129,7 +145,7 @@ def _number(text: str) -> orjson.Fragment:
 def _parse(content: bytes, shown: str, parse: Callable[[str], object]) -> Document:
     try:
         return _as_object(parse(content.decode()), shown)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError, TypeError, LookupError, AttributeError) as error:
         raise PolicyLoadError(f"{shown} does not parse: {' '.join(str(error).split())}") from error
 
 

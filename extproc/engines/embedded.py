@@ -28,6 +28,7 @@ SMOOTHING = 0.1
 """Weight of the newest evaluation in the moving average that the expected wait is computed from."""
 THREADS = 8
 """The least by default, for a few slow evaluations must not keep all the threads; idle ones cost little."""
+_LONGEST_S = 86_400.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -71,10 +72,13 @@ class _Job:
     point: Point
     moment: Moment
 
-    def settle(self, answer: Answer) -> None:
-        """Tell the one who asked."""
+    def explain(self, answer: Answer) -> None:
+        """Say what the policy had to say beside its answer."""
         if answer.notes:
             _LOG.debug("a policy explains", extra={"point": self.point.value, "notes": json.loads(answer.notes)})
+
+    def settle(self, answer: Answer) -> None:
+        """Tell the one who asked."""
         with suppress(InvalidStateError):  # it is cancelled
             if answer.error is not None:
                 self.future.set_exception(answer.error)
@@ -117,6 +121,7 @@ class EmbeddedEngine:
         self._withdrawn: set[int] = set()
         self._mean_ns = 0.0
         self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._answered = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._queue = self._library.open(self._threads)
@@ -175,7 +180,7 @@ class EmbeddedEngine:
         options, prepared = self._options, self._prepared  # once, for `replace` runs in another thread
         job = _Job(future, prepared, question.point, Moment(options.clock_ns(), options.new_seed()))
         try:
-            ticket = self._submit(job, question, int(deadline_s * 1e9))
+            ticket = self._submit(job, question, int(min(deadline_s, _LONGEST_S) * 1e9))
         except ExchangeError as error:
             future.set_exception(error)
             return future
@@ -203,19 +208,30 @@ class EmbeddedEngine:
             self._withdrawn.add(ticket)
 
     def _deliver(self) -> None:
-        """On the loop, while there are answers."""
+        """On the loop, while there are answers.  All are told before one is explained, for a log may raise."""
+        told = []
         for answer in self._queue.take():
             if answer.took_ns:
                 self._mean_ns += SMOOTHING * (answer.took_ns - self._mean_ns)
             self._withdrawn.discard(answer.ticket)
-            self._open.pop(answer.ticket).settle(answer)
+            job = self._open.pop(answer.ticket)
+            job.settle(answer)
+            told.append((job, answer))
         self._answered.set()
+        for job, answer in told:
+            job.explain(answer)
 
     async def close(self) -> None:
-        """See PolicyEngine; returns when what runs has ended, soon after its deadline if not before."""
-        if self._closed:
-            return
-        self._closed = True
+        """See PolicyEngine; returns when what runs has ended, soon after its deadline if not before.
+
+        It goes on where its caller is cancelled; a further call waits for the same end.
+        """
+        if self._closing is None:
+            self._closed = True
+            self._closing = asyncio.ensure_future(self._end())
+        await asyncio.shield(self._closing)
+
+    async def _end(self) -> None:
         for ticket in self._open:
             self._queue.withdraw(ticket)
         while self._open:

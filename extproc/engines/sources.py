@@ -73,6 +73,7 @@ def _load(paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mappin
     modules = [file for source in sources for file in source.modules]
     if not modules:
         raise PolicyLoadError("the policy paths hold no .rego file: name a file, folder or bundle that does")
+    _check_paths(modules)
     document: Document = {}
     for source in sources:
         for shown, found in source.data:
@@ -119,6 +120,15 @@ def _is_module(name: str) -> bool:
     return name.endswith(".rego") and not name.endswith("_test.rego")
 
 
+def _check_paths(modules: Iterable[_File]) -> None:
+    """OPA knows a module by its path, and all bytes of it that are not UTF-8 as one character."""
+    shown: dict[str, str] = {}
+    for file in modules:
+        name = file.shown.encode("utf-8", "replace").decode()
+        if shown.setdefault(name, file.shown) != file.shown:
+            raise PolicyLoadError(f"{name}: two files whose names differ only where they are not UTF-8: rename one")
+
+
 def _check_names(files: Iterable[_File]) -> None:
     for file in files:
         if why := _REFUSED.get(file.name.name):
@@ -131,7 +141,7 @@ def _manifest(files: Iterable[_File]) -> Manifest:
     for file in files:
         if file.name == MANIFEST:
             found = read_manifest(file.content, file.shown)
-        elif file.name.name.endswith((".manifest", ".manifest.pb")):
+        elif _is_manifest(file.name.name):
             raise PolicyLoadError(
                 f"{file.shown}: only a `.manifest` at the top is read: build the bundle with `opa build`"
             )
@@ -184,8 +194,12 @@ def _folder(root: Path) -> Iterator[_File]:
         for name in sorted(names):
             path = Path(folder, name)
             relative = PurePosixPath(path.relative_to(root))
-            if relative == MANIFEST or name in _REFUSED or (_wanted(name) and not name.startswith(".")):
+            if _is_manifest(name) or name in _REFUSED or (_wanted(name) and not name.startswith(".")):
                 yield _File(relative, str(path), _read(path))
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith((".manifest", ".manifest.pb"))
 
 
 def _wanted(name: str) -> bool:

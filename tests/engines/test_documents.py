@@ -104,3 +104,19 @@ def test_the_words_of_truth_are_those_of_json_in_any_case(tmp_path: Path) -> Non
     assert (
         loaded(tmp_path, "data.yaml", 'n: [true, False, TRUE, "yes", y]').data == b'{"n":[true,false,true,"yes","y"]}'
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0X1F", "0B1", "0O7", "0o1_7", "1e1_0", "1_e1", "+_1", "!!float 017", "!!int 1.5", "!!null x", "!!timestamp x"],
+)
+def test_what_is_a_number_for_one_reader_alone_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(PolicyLoadError, match=r"quote it|leave it out"):
+        loaded(tmp_path, "data.yaml", f"n: {value}")
+    assert loaded(tmp_path, "data.yaml", 'n: [!!str 12, "0X1F", x_1]').data == b'{"n":["12","0X1F","x_1"]}'
+
+
+@pytest.mark.parametrize("text", ['k: !!int ""', 'k: !!int "-"', "k: !!map [1]", "!!map [1]", "k: !!set [1]"])
+def test_a_tag_that_fits_no_value_is_an_error_of_the_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PolicyLoadError, match=r"data\.yaml does not parse"):
+        loaded(tmp_path, "data.yaml", text)

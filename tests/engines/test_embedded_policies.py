@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 import socket
 from base64 import urlsafe_b64encode
 from dataclasses import replace
@@ -98,6 +99,27 @@ def test_what_a_policy_explains_goes_to_the_log_at_level_debug(
     caplog.set_level("DEBUG", "extproc.engines")
     assert asyncio.run(scenario(explain=True)) == [("DEBUG", "request", ["sku is A-1"])]
     assert asyncio.run(scenario(explain=False)) == []
+
+
+def test_a_log_that_raises_keeps_no_answer_back(policies: Policies, caplog: pytest.LogCaptureFixture) -> None:
+    def raise_it(_: logging.LogRecord) -> bool:
+        raise OSError("the log is full")
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        rules = policies('package extproc.request\n\ndecision if print("x")\n')
+        engine = EmbeddedEngine(policies=rules, entrypoints=ENTRYPOINTS, options=Options(explain=True))
+        futures = [engine.decide(ask(b"{}"), 30) for _ in range(20)]
+        assert [await result(future) for future in futures] == [b"true"] * 20
+        await engine.close()
+
+    logger = logging.getLogger("extproc.engines.embedded")
+    caplog.set_level(logging.DEBUG, logger.name)
+    logger.addFilter(raise_it)
+    try:
+        asyncio.run(scenario())
+    finally:
+        logger.removeFilter(raise_it)
 
 
 def test_a_token_is_verified_by_keys_from_the_data_document(policies: Policies) -> None:

@@ -171,6 +171,29 @@ def test_closing_does_not_wait_for_what_cannot_be_stopped(policies: Policies) ->
     asyncio.run(scenario())
 
 
+def test_a_close_that_is_cancelled_goes_on_and_a_second_one_waits_for_it(policies: Policies) -> None:
+    async def scenario() -> None:
+        engine = EmbeddedEngine(policies=policies(BOMB_OR_ANSWER), entrypoints=ENTRYPOINTS, threads=2)
+        bomb = engine.decide(ask(b'{"bomb": true}'), 0.5)
+        closing = asyncio.ensure_future(engine.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        assert not bomb.done()
+        await engine.close()
+        assert isinstance(bomb.exception(0), EngineTimeout)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("deadline_s", [1e10, float("inf")])
+def test_a_deadline_may_be_as_far_away_as_one_likes(policies: Policies, deadline_s: float) -> None:
+    async def scenario() -> None:
+        async with running(policies(BOMB_OR_ANSWER)) as engine:
+            assert await result(engine.decide(ask(b'{"bomb": false}'), deadline_s)) == b"true"
+
+    asyncio.run(scenario())
+
+
 def _in_child(engine: EmbeddedEngine, policies: PolicySet, pipe: Connection) -> None:
     errors = [str(engine.decide(ask(b"{}"), 5).exception(timeout=5))]
     try:

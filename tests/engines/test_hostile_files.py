@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -78,3 +79,20 @@ def test_an_archive_that_is_damaged_after_its_first_file_is_refused(tmp_path: Pa
 def test_a_manifest_that_only_opa_would_find_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PolicyLoadError, match=r"only a `\.manifest` at the top is read"):
         load([bundle(tmp_path, (name, b'{"roots": []}'))], {})
+
+
+def test_two_modules_that_opa_would_take_for_one_are_refused(tmp_path: Path) -> None:
+    for byte in (b"\xfe", b"\xff"):
+        folder = tmp_path / os.fsdecode(byte)
+        folder.mkdir()
+        (folder / "a.rego").write_bytes(REGO)
+    with pytest.raises(PolicyLoadError, match="differ only where they are not UTF-8: rename one"):
+        load([tmp_path], {})
+
+
+def test_a_manifest_below_the_top_is_refused_in_a_folder_as_in_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "a.rego").write_bytes(REGO)
+    (tmp_path / "x" / ".manifest").write_text("{}")
+    with pytest.raises(PolicyLoadError, match=r"x/\.manifest: only a `\.manifest` at the top is read"):
+        load([tmp_path], {})

@@ -68,7 +68,8 @@ def canonical(claims: Claims, stamp: Stamp, pseudonym: Pseudonym) -> bytes:
     are cut to fixed lengths, the same in each receipt of a log.
     """
     request = claims.request
-    hashed = tuple(pseudonym(clean(name)) if name else "" for name in (request.path, request.principal, request.source))
+    names = (request.path, request.principal, request.source)
+    hashed = tuple([pseudonym(clean(name)) if name else "" for name in names])
     for bounds in _STEPS:
         form = encode(_document(claims, stamp, hashed, bounds))
         if len(form) <= MAX_BYTES:
@@ -87,7 +88,7 @@ def _document(claims: Claims, stamp: Stamp, hashed: Row, bounds: _Bounds) -> Sec
         "kind": KIND,
         "receipt_id": stamp.receipt_id,
         "issued_at": stamp.issued_at,
-        "phase": claims.phase.value,
+        "phase": str(claims.phase),
         "issuer": _issuer(stamp.issuer),
         "log": {
             "origin": fit(stamp.origin, MAX_ORIGIN_BYTES),
@@ -137,7 +138,7 @@ def _request(facts: RequestFacts, hashed: Row, bounds: _Bounds) -> Section:
         section["source_hmac"] = fit(source, _HEX)
         section["body_digest"] = fit(facts.body_digest, _HEX)
         section["body_bytes"] = min(MAX_INTEGER, facts.body_bytes)
-        section["inspection"] = facts.inspection.value
+        section["inspection"] = str(facts.inspection)
     return _present(section)
 
 
@@ -147,7 +148,7 @@ def _response(facts: ResponseFacts) -> Section:
             "status": min(MAX_INTEGER, facts.status),
             "body_digest": fit(facts.body_digest, _HEX),
             "body_bytes": min(MAX_INTEGER, facts.body_bytes),
-            "inspection": facts.inspection.value,
+            "inspection": str(facts.inspection),
         }
     )
 
@@ -170,7 +171,7 @@ def _policy(facts: PolicyFacts, bounds: _Bounds) -> Section:
 
 
 def _decision(claims: Claims, bounds: _Bounds) -> Section:
-    section: Section = {"verdict": claims.outcome.value, "enforcement": _ENFORCEMENT[claims.mode]}
+    section: Section = {"verdict": str(claims.outcome), "enforcement": _ENFORCEMENT[claims.mode]}
     if claims.status is not None:
         section["status"] = min(MAX_INTEGER, claims.status)
     if claims.reasons:

@@ -4,6 +4,7 @@ A text over its limit keeps its beginning and ends in `~` and 16 hexadecimal dig
 surrogate, which JSON cannot carry, becomes `?`.  Lengths are in bytes of JSON text, where U+0000 takes six (`\u0000`).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -15,7 +16,7 @@ from extproc.core.events import JSON
 
 Row: TypeAlias = tuple[str, ...]
 
-_LONGEST_ESCAPE = 6  # bytes: \u0000
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")  # each character one byte, without an escape
 _MARK = 17  # `~` and 16 digits
 
 
@@ -29,7 +30,7 @@ def encode(value: Mapping[str, JSON] | list[Row] | str) -> bytes:
 
 def fit(text: str, limit_bytes: int) -> str:
     """Cut a text that is longer; where not even the mark has room nothing is left of it."""
-    if len(text) * _LONGEST_ESCAPE <= limit_bytes and text.isascii():
+    if len(text) <= limit_bytes and _PLAIN.fullmatch(text):
         return text
     text = clean(text)
     if _size(text) <= limit_bytes:

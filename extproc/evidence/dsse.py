@@ -12,6 +12,7 @@ from extproc.core.receipt import PAYLOAD_TYPE
 from extproc.errors import VerificationError
 from extproc.evidence.strict_json import strict_object
 
+_TYPE = PAYLOAD_TYPE.encode()
 MAX_LINE_BYTES = 4096  # a receipt of 1,900 bytes makes a line of about 2,840
 
 
@@ -26,16 +27,16 @@ class Envelope:
 
 def pae(payload: bytes) -> bytes:
     """The pre-authentication encoding of a receipt: the bytes that are signed."""
-    return b"DSSEv1 %d %b %d %b" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
+    return b"DSSEv1 %d %b %d %b" % (len(_TYPE), _TYPE, len(payload), payload)
 
 
 def encode(envelope: Envelope) -> bytes:
     """One line, its newline included."""
     return b'{"payload":"%b","payloadType":"%b","signatures":[{"keyid":"%b","sig":"%b"}]}\n' % (
-        b64encode(envelope.payload),
-        PAYLOAD_TYPE.encode(),
+        binascii.b2a_base64(envelope.payload, newline=False),
+        _TYPE,
         envelope.kid.encode(),
-        b64encode(envelope.signature),
+        binascii.b2a_base64(envelope.signature, newline=False),
     )
 
 

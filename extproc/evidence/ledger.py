@@ -66,7 +66,7 @@ class Ledger:
     def _stamp(self, claims: Claims) -> Stamp:
         return Stamp(
             receipt_id=self.new_receipt_id(),
-            issued_at=self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            issued_at=self.clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             issuer=self.issuer,
             trace_id=claims.trace.trace_id if claims.trace is not None else self.new_trace_id(),
             span_id=self.new_span_id(),

@@ -141,10 +141,10 @@ class Case:
             mutation, later = decision.response, NO_MUTATION
         else:
             mutation, later = decision.request + self._query_change(decision), decision.response
-        if self.turn.part is Part.TRAILERS and mutation != NO_MUTATION:
+        if self.turn.part is Part.TRAILERS and mutation:
             raise MutationRefused("headers cannot be changed any more once trailers have come")
         passage = self.passage
-        if mutation == later == NO_MUTATION:
+        if not (mutation or later):
             return passage
         return Passage(passage.mutation + mutation, later, passage.response, waiver=passage.waiver)
 

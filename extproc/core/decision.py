@@ -28,6 +28,7 @@ RESERVED = ("receipt-id", "verdict", "policy-hash")
 """Names, after the prefix, that only the server writes."""
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
 _AT_HEADERS = frozenset({"allowed", "inspect", "reasons", "labels", "http_status", "body"})
+_CHANGES = frozenset({"headers", "request_headers_to_remove", "response_headers_to_add"})
 _LOCATION_CHARACTERS = 128  # of an error's place, which may hold names that the policy made up
 
 HeaderFields: TypeAlias = dict[str, str | list[str]]
@@ -161,7 +162,9 @@ def _check_point(answer: _Answer, point: Point) -> None:
 
 
 def _waives(answer: _Answer) -> frozenset[Direction]:
-    inspect = answer.get("inspect", {})
+    if "inspect" not in answer:
+        return frozenset()
+    inspect = answer["inspect"]
     seen = {
         Direction.REQUEST: inspect.get("request_body", True),
         Direction.RESPONSE: inspect.get("response_body", True),
@@ -171,6 +174,8 @@ def _waives(answer: _Answer) -> frozenset[Direction]:
 
 def _header_mutations(answer: _Answer, point: Point) -> tuple[HeaderMutation, HeaderMutation]:
     """`headers` go where they still can: to the request when it is let through, else to what the client gets."""
+    if _CHANGES.isdisjoint(answer):
+        return NO_MUTATION, NO_MUTATION
     given = _overwrite(_fields(answer.get("headers", {})))
     more = _fields(answer.get("response_headers_to_add", {}))
     added = HeaderMutation(append=more) if more else NO_MUTATION
@@ -207,7 +212,7 @@ def _texts(value: str | list[str]) -> tuple[str, ...]:
 
 
 def _check_headers(mutation: HeaderMutation, direction: Direction, rules: Rules) -> None:
-    for name, value in (*mutation.set, *mutation.append, *((name, b"") for name in mutation.remove)):
+    for name, value in (*mutation.set, *mutation.append, *[(name, b"") for name in mutation.remove]):
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise MutationRefused(f"{direction} header {name[:64]!r}: not a valid header name or value")
         ours = name.startswith(rules.prefix) and name[len(rules.prefix) :] in RESERVED

@@ -44,8 +44,8 @@ def response_facts(response: Half) -> ResponseFacts:
 
 def status_of(head: Headers) -> int:
     """The `:status` of a response; 0 where it is not three digits."""
-    text = head.headers.text(":status")
-    return int(text) if len(text) == _STATUS_DIGITS and text.isascii() and text.isdigit() else 0
+    digits = head.headers.first(":status") or b""
+    return int(digits) if len(digits) == _STATUS_DIGITS and digits.isdigit() else 0
 
 
 def attribute(head: Headers, name: str) -> str:

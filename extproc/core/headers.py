@@ -32,7 +32,8 @@ class HeaderMap:
 
     def text(self, name: str) -> str:
         """The first value of `name` as text, empty where there is none; bytes that are not UTF-8 read as Latin-1."""
-        return header_text(self.first(name) or b"")
+        values = self._by_name.get(name)
+        return header_text(values[0]) if values else ""
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """The names that begin so, each once."""
@@ -40,7 +41,10 @@ class HeaderMap:
 
     def texts(self) -> dict[str, list[str]]:
         """Every name with its values in order, as text."""
-        return {name: [*map(header_text, values)] for name, values in self._by_name.items()}
+        try:
+            return {name: [value.decode() for value in values] for name, values in self._by_name.items()}
+        except UnicodeDecodeError:
+            return {name: [*map(header_text, values)] for name, values in self._by_name.items()}
 
     def odd_names(self) -> set[str]:
         """The names with a value that is not UTF-8, and so was read as Latin-1."""
@@ -80,8 +84,14 @@ class HeaderMutation:
     append: tuple[tuple[str, bytes], ...] = ()
     remove: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.set or self.append or self.remove)
+
     def __add__(self, other: "HeaderMutation") -> "HeaderMutation":
         """Both changes, `other` after this one."""
+        if not (self and other):
+            return self or other
         return HeaderMutation(self.set + other.set, self.append + other.append, self.remove + other.remove)
 
     def setting(self, *fields: tuple[str, bytes]) -> "HeaderMutation":

@@ -50,7 +50,7 @@ def _waiver(head: Headers, action: Action, rules: Rules, waived: AbstractSet[Dir
     """What Envoy need not buffer, if this message's verdict lets the exchange go on."""
     # Outside of enforce mode `render` allows the override always, else only where a policy can ask for it.
     passed = action is Action.PASS and rules.mode is not Mode.ENFORCE
-    if endless_state(head) is not None and (action is Action.DECIDE or passed):
+    if (action is Action.DECIDE or passed) and endless_state(head) is not None:
         return Waiver.BOTH
     if head.direction not in waived or head.end_of_stream:
         return None

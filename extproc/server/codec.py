@@ -29,7 +29,7 @@ from extproc.core.events import (
     Trailers,
     Waiver,
 )
-from extproc.core.headers import NO_MUTATION, HeaderMap, HeaderMutation
+from extproc.core.headers import HeaderMap, HeaderMutation
 from extproc.errors import ProtocolError
 
 NAMESPACE = "extproc"
@@ -110,7 +110,7 @@ def _value(value: Value) -> JSON:
 def _encode_continue(reply: Continue, response: ProcessingResponse) -> None:
     part = getattr(response, f"{reply.direction}_{reply.part}")
     part.SetInParent()
-    if reply.mutation != NO_MUTATION:
+    if reply.mutation:
         holder = part if reply.part is Part.TRAILERS else part.response
         _encode_mutation(reply.mutation, holder.header_mutation)
     if reply.waiver is not None:

@@ -48,10 +48,7 @@ class _Least:
             await context.write(REPLIES[part])
 
     async def _decide(self, message: bytes) -> None:
-        decision = self._engine.decide(Question(Point.REQUEST, b"{}"), _PATIENCE_S)
-        news = asyncio.get_running_loop().create_future()
-        decision.add_done_callback(lambda _: news.set_result(None))
-        await news
+        await self._engine.decide(Question(Point.REQUEST, b"{}"), _PATIENCE_S)
         self._key.sign(message[:_SIGNED_BYTES].ljust(_SIGNED_BYTES))
         self._log.append(_LINE)
 

@@ -35,7 +35,7 @@ async def _evaluate(engine: PolicyEngine, question: Question, seconds: float) ->
     us, result, end_s = [], b"", time.perf_counter() + seconds
     start_s = time.perf_counter()
     while start_s < end_s:
-        evaluation = await asyncio.wrap_future(engine.decide(question, PATIENCE_S))
+        evaluation = await engine.decide(question, PATIENCE_S)
         now_s = time.perf_counter()
         us.append(round((now_s - start_s) * 1e6, 1))
         result, start_s = evaluation.result or b"", now_s

@@ -1,6 +1,6 @@
 """What is asked of a policy engine, and the protocol that an engine keeps."""
 
-from concurrent.futures import Future
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,15 +44,22 @@ class Question:
     input: bytes
 
 
+class Pending(Awaitable[Evaluation], Protocol):
+    """An evaluation to come, as asyncio.Future is one: awaited once, on the event loop."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Nobody waits any more: an evaluation that has not begun need not begin."""
+        ...
+
+
 class PolicyEngine(Protocol):
     """Something that evaluates Rego.  Implementations: extproc.engines.embedded, extproc.engines.opa."""
 
-    def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
+    def decide(self, question: Question, deadline_s: float) -> Pending:
         """Evaluate the point's entrypoint on the input; never blocks the caller.
 
-        Called on the event loop that the engine was made on, which resolves the future: it is never waited for there.
-        A future that is cancelled is an evaluation that need not begin.
-        The future raises EngineTimeout once `deadline_s` seconds have passed since this call (queueing included),
+        Called and awaited on the event loop that the engine was made on.
+        What is awaited raises EngineTimeout once `deadline_s` seconds have passed since this call (queueing included),
         Overloaded when the deadline cannot be met, EngineError for everything else that goes wrong.
         """
         ...

@@ -10,12 +10,10 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
+from typing_extensions import override
 
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.point import Point
@@ -63,14 +61,31 @@ class _Prepared:
     identity: PolicyIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A decision that is open."""
+class _Job(asyncio.Future[Evaluation]):
+    """A decision that is open; to cancel it is to withdraw it."""
 
-    future: Future[Evaluation]
-    prepared: _Prepared
-    point: Point
-    moment: Moment
+    def __init__(
+        self,
+        prepared: _Prepared,
+        point: Point,
+        moment: Moment,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        withdraw: Callable[[int], None],
+    ) -> None:
+        super().__init__(loop=loop)
+        self.prepared = prepared
+        self.point = point
+        self.moment = moment
+        self.ticket = 0
+        self._withdraw = withdraw
+
+    @override
+    def cancel(self, msg: object = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._withdraw(self.ticket)
+        return cancelled
 
     def explain(self, answer: Answer) -> None:
         """Say what the policy had to say beside its answer."""
@@ -79,21 +94,18 @@ class _Job:
 
     def settle(self, answer: Answer) -> None:
         """Tell the one who asked."""
-        with suppress(InvalidStateError):  # it is cancelled
-            if answer.error is not None:
-                self.future.set_exception(answer.error)
-            else:
-                moment, took_us = self.moment, answer.took_ns // 1000
-                identity = self.prepared.identity
-                self.future.set_result(
-                    Evaluation(answer.result, identity, took_us, time_ns=moment.time_ns, seed=moment.seed)
-                )
+        if self.cancelled():
+            return
+        if answer.error is not None:
+            self.set_exception(answer.error)
+            return
+        moment, took_us = self.moment, answer.took_ns // 1000
+        identity = self.prepared.identity
+        self.set_result(Evaluation(answer.result, identity, took_us, time_ns=moment.time_ns, seed=moment.seed))
 
 
 class EmbeddedEngine:
     """A PolicyEngine whose evaluations run on Go's threads and come back to the event loop that made it.
-
-    So `decide` is called on that loop, and its future is awaited, never waited for.
 
     `entrypoints` holds the policy path of each decision point, None where it is not asked.  `threads` evaluate at once;
     default: one for each CPU, and no fewer than THREADS.
@@ -174,19 +186,18 @@ class EmbeddedEngine:
         """See PolicyEngine; an evaluation names the policy that really answered."""
         return self._prepared.identity
 
-    def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
+    def decide(self, question: Question, deadline_s: float) -> asyncio.Future[Evaluation]:
         """See PolicyEngine."""
-        future: Future[Evaluation] = Future()
         options, prepared = self._options, self._prepared  # once, for `replace` runs in another thread
-        job = _Job(future, prepared, question.point, Moment(options.clock_ns(), options.new_seed()))
+        moment = Moment(options.clock_ns(), options.new_seed())
+        job = _Job(prepared, question.point, moment, loop=self._loop, withdraw=self._withdraw)
         try:
-            ticket = self._submit(job, question, int(min(deadline_s, _LONGEST_S) * 1e9))
+            job.ticket = self._submit(job, question, int(min(deadline_s, _LONGEST_S) * 1e9))
         except ExchangeError as error:
-            future.set_exception(error)
-            return future
-        self._open[ticket] = job
-        future.add_done_callback(partial(self._withdraw, ticket))
-        return future
+            job.set_exception(error)
+            return job
+        self._open[job.ticket] = job
+        return job
 
     def _submit(self, job: _Job, question: Question, timeout_ns: int) -> int:
         if self._closed:
@@ -202,8 +213,8 @@ class EmbeddedEngine:
             raise Overloaded(f"{MAX_LOST} evaluations that could not be stopped still run, or memory is out")
         return ticket
 
-    def _withdraw(self, ticket: int, future: Future[Evaluation]) -> None:
-        if future.cancelled() and not self._closed:
+    def _withdraw(self, ticket: int) -> None:
+        if not self._closed:
             self._queue.withdraw(ticket)
             self._withdrawn.add(ticket)
 

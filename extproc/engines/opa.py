@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
@@ -37,8 +36,6 @@ async def _survey(client: Client) -> tuple[Provenance, Modules]:
 
 class OpaEngine:
     """A PolicyEngine whose queries run on the worker's own loop: a loop in a thread would cost two hand-offs for each.
-
-    So `decide` is called on that loop, and its future is awaited, never waited for.
 
     The identity is read from the server every REFRESH_S.  A decision names the version and the bundles' revision that
     answered it; `policy_digest` is empty while it is not known for that revision.  `data_digest` is always empty: a
@@ -107,16 +104,21 @@ class OpaEngine:
         """See PolicyEngine; up to REFRESH_S old."""
         return self._known
 
-    def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
+    def decide(self, question: Question, deadline_s: float) -> asyncio.Future[Evaluation]:
         """See PolicyEngine.  `question.input` is trusted to be one JSON value."""
         due = self._loop.time() + deadline_s
         try:
             path = self._admit(question.point, deadline_s)
         except ExchangeError as error:
-            return _failed(error)
+            return self._failed(error)
         self._open += 1
-        future = asyncio.run_coroutine_threadsafe(self._evaluate(path, question.input, due), self._loop)
-        future.add_done_callback(self._leave)
+        query = self._loop.create_task(self._evaluate(path, question.input, due))
+        query.add_done_callback(self._leave)
+        return query
+
+    def _failed(self, error: ExchangeError) -> asyncio.Future[Evaluation]:
+        future: asyncio.Future[Evaluation] = self._loop.create_future()
+        future.set_exception(error)
         return future
 
     def _admit(self, point: Point, deadline_s: float) -> str:
@@ -127,7 +129,7 @@ class OpaEngine:
             raise Overloaded(f"{waiting} decisions are waiting: the deadline cannot be met")
         return self._entrypoints[point]
 
-    def _leave(self, _: Future[Evaluation]) -> None:
+    def _leave(self, _: asyncio.Task[Evaluation]) -> None:
         self._open -= 1
 
     async def _evaluate(self, path: str, document: bytes, due: float) -> Evaluation:
@@ -167,9 +169,3 @@ def _refresh_ended(refresh: asyncio.Task[None]) -> None:
     """OPA goes on deciding; that a change of its policy will not be seen must not go unheard."""
     if not refresh.cancelled() and (error := refresh.exception()) is not None:
         _LOG.error("OPA's policies are no longer read: restart to name a change", exc_info=error)
-
-
-def _failed(error: ExchangeError) -> Future[Evaluation]:
-    future: Future[Evaluation] = Future()
-    future.set_exception(error)
-    return future

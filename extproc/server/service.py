@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from time import monotonic
 from typing import Protocol
 
@@ -122,15 +121,17 @@ class Service:
 
     async def _ask(self, question: Question, due: float) -> Evaluation:
         left = due - monotonic()
-        decision = self._engine.decide(question, left)
+        pending = self._engine.decide(question, left)
+        alarm = asyncio.get_running_loop().call_later(left + GRACE_S, pending.cancel)
         try:
-            await _settled(decision, left + GRACE_S)
+            return await pending
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise EngineTimeout("the engine overran its deadline") from None
         finally:
-            answered = decision.done()
-            decision.cancel()
-        if not answered:
-            raise EngineTimeout("the engine overran its deadline")
-        return decision.result()
+            alarm.cancel()
 
     def _settle(self, exchange: Exchange, verdict: Verdict) -> Step:
         """Record, then answer: an allow leaves with its receipt or not at all."""
@@ -167,22 +168,3 @@ class Service:
         """With `on_failure: allow` nothing else shows it."""
         _LOG.error("a receipt is lost", extra={"code": error.code, "reason": str(error)})
         self._metrics.engine_errors.labels(error.code).inc()
-
-
-async def _settled(decision: Future[Evaluation], patience_s: float) -> None:
-    """Wait for an engine, which answers on this loop: `wrap_future`, for answers of threads, wakes the loop again."""
-    if decision.done():
-        return
-    loop = asyncio.get_running_loop()
-    news = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not news.done():
-            news.set_result(None)
-
-    decision.add_done_callback(wake)
-    alarm = loop.call_later(patience_s, wake)
-    try:
-        await news
-    finally:
-        alarm.cancel()

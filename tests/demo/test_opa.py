@@ -45,7 +45,7 @@ def test_a_folder_is_loaded_as_the_embedded_engine_loads_it_and_watched(policies
         async with AsyncExitStack() as stack:
             engine = await engine_on(stack, policies, changes)
             old = load([policies], {})
-            evaluation = await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))
+            evaluation = await engine.decide(Question(Point.REQUEST, b"{}"), 5)
             assert (evaluation.result, evaluation.policy) == (
                 b"[42,7]",
                 PolicyIdentity("opa", OPA_VERSION, "r1", old.policy_digest, ""),
@@ -54,7 +54,7 @@ def test_a_folder_is_loaded_as_the_embedded_engine_loads_it_and_watched(policies
             new = load([policies], {})
             while (await changes.get()).policy_digest != new.policy_digest:
                 pass
-            evaluation = await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))
+            evaluation = await engine.decide(Question(Point.REQUEST, b"{}"), 5)
             assert (evaluation.result, evaluation.policy.policy_digest) == (b"[43,7]", new.policy_digest)
 
     asyncio.run(scenario())

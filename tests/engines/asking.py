@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from extproc.core.engine import Evaluation, Question
@@ -18,15 +17,15 @@ SIMPLE = "package extproc.request\n\ndecision := input.answer\n"
 BOMB_OR_ANSWER = f"package extproc.request\n\ndecision := {BOMB} if input.bomb\n\ndecision := true if not input.bomb\n"
 
 
-async def outcome(future: Future[Evaluation]) -> BaseException | None:
+async def outcome(future: asyncio.Future[Evaluation]) -> BaseException | None:
     """Its error, once it has settled."""
-    await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True)
+    await asyncio.gather(future, return_exceptions=True)
     return future.exception()
 
 
-async def result(future: Future[Evaluation]) -> bytes | None:
+async def result(future: asyncio.Future[Evaluation]) -> bytes | None:
     """What the policy said."""
-    return (await asyncio.wrap_future(future)).result
+    return (await future).result
 
 
 def ask(text: bytes) -> Question:

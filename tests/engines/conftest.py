@@ -91,7 +91,7 @@ def engine_case(request: pytest.FixtureRequest, policies: Callable[[str], Policy
     async def check(running: Running) -> None:
         question = Question(Point.REQUEST, case.input)
         async with running(policies(f"package extproc.request\n\n{case.rules}\n")) as engine:
-            future = asyncio.wrap_future(engine.decide(question, case.deadline_s))
+            future = engine.decide(question, case.deadline_s)
             if isinstance(case.expected, type):
                 with pytest.raises(case.expected):
                     await future

@@ -17,7 +17,7 @@ QUESTION = Question(Point.REQUEST, b"{}")
 
 
 async def decide(engine: PolicyEngine, deadline_s: float = 5.0) -> Evaluation:
-    return await asyncio.wrap_future(engine.decide(QUESTION, deadline_s))
+    return await engine.decide(QUESTION, deadline_s)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ def test_an_evaluation_names_the_policy_and_its_own_duration(policies: Policies)
     async def scenario() -> None:
         loaded = policies(SIMPLE)
         async with running(loaded) as engine:
-            evaluation = await asyncio.wrap_future(engine.decide(ask(b'{"answer": 42}'), 5))
+            evaluation = await engine.decide(ask(b'{"answer": 42}'), 5)
             identity = PolicyIdentity("embedded", OPA_VERSION, "", loaded.policy_digest, loaded.data_digest)
             told = {"time_ns": evaluation.time_ns, "seed": evaluation.seed}
             assert evaluation == Evaluation(b"42", identity, evaluation.duration_us, **told)
@@ -88,7 +88,7 @@ def test_a_replaced_policy_decides_from_then_on_and_a_broken_one_never(policies:
             new = policies('package extproc.request\n\ndecision := "new"\n')
             assert (engine.serves(old), engine.serves(new)) == (True, False)
             engine.replace(new)
-            evaluation = await asyncio.wrap_future(engine.decide(ask(b'{"answer": 1}'), 5))
+            evaluation = await engine.decide(ask(b'{"answer": 1}'), 5)
             assert (evaluation.result, evaluation.policy.policy_digest) == (b'"new"', new.policy_digest)
             with pytest.raises(PolicyLoadError, match="rego_parse_error"):
                 engine.replace(policies("package extproc.request\n\ndecision := {\n"))
@@ -104,7 +104,7 @@ def test_an_evaluation_keeps_the_policy_that_it_started_with(policies: Policies)
             open_ones = [engine.decide(ask(b'{"bomb": true}'), 30) for _ in range(4)]
             for number in range(10):
                 engine.replace(policies(f"package extproc.request\n\ndecision := {number}\n"))
-            evaluations = [await asyncio.wrap_future(future) for future in open_ones]
+            evaluations = [await future for future in open_ones]
             answers = [(evaluation.result, evaluation.policy.policy_digest) for evaluation in evaluations]
             assert answers == [(b"700", old.policy_digest)] * 4
 
@@ -117,7 +117,7 @@ def test_where_only_data_changed_nothing_is_compiled(policies: Policies) -> None
         async with running(replace(old, data=b'{"limit": 1}', data_digest="one")) as engine:
             open_one = engine.decide(ask(b"{}"), 5)
             engine.replace(replace(old, data=b'{"limit": 2}', data_digest="two"))
-            evaluations = [await asyncio.wrap_future(future) for future in (open_one, engine.decide(ask(b"{}"), 5))]
+            evaluations = [await future for future in (open_one, engine.decide(ask(b"{}"), 5))]
             assert [(one.result, one.policy.data_digest) for one in evaluations] == [(b"1", "one"), (b"2", "two")]
             with pytest.raises(PolicyLoadError, match="conflicting rule for data path extproc/request/decision"):
                 engine.replace(replace(old, data=b'{"extproc": {"request": {"decision": 1}}}', data_digest="three"))

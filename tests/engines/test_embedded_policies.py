@@ -74,7 +74,7 @@ def test_an_evaluation_repeats_with_the_time_and_the_seed_that_it_tells(policies
         rego = 'decision := [time.now_ns(), rand.intn("a", 1000000000), uuid.rfc4122("b")]'
         loaded = policies(f"package extproc.request\n\n{rego}\n")
         async with running(loaded) as engine:
-            first, other = [await asyncio.wrap_future(engine.decide(ask(b"{}"), 5)) for _ in range(2)]
+            first, other = [await engine.decide(ask(b"{}"), 5) for _ in range(2)]
         options = Options(clock_ns=lambda: first.time_ns or 0, new_seed=lambda: first.seed or 0)
         repeating = EmbeddedEngine(policies=loaded, entrypoints=ENTRYPOINTS, threads=1, options=options)
         assert await result(repeating.decide(ask(b"{}"), 5)) == first.result != other.result

@@ -33,7 +33,7 @@ def ask(text: bytes) -> Question:
 
 
 async def decide(engine: PolicyEngine, text: bytes, deadline_s: float = 5.0) -> Evaluation:
-    return await asyncio.wrap_future(engine.decide(ask(text), deadline_s))
+    return await engine.decide(ask(text), deadline_s)
 
 
 @asynccontextmanager
@@ -157,7 +157,7 @@ def test_an_input_that_is_no_json_is_an_error(running: Running, policies: Polici
 def test_a_point_without_an_entrypoint_is_an_error(running: Running, policies: Policies) -> None:
     async def scenario() -> None:
         async with running(policies(SIMPLE)) as engine:
-            error = engine.decide(Question(Point.RESPONSE, b"{}"), 5).exception(0)
+            error = engine.decide(Question(Point.RESPONSE, b"{}"), 5).exception()
             assert (type(error), str(error)) == (EngineError, "no entrypoint is configured for the response point")
 
     asyncio.run(scenario())

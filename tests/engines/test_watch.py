@@ -27,7 +27,7 @@ def put(file: Path, text: str) -> None:
 
 
 async def answer(engine: EmbeddedEngine) -> bytes | None:
-    return (await asyncio.wrap_future(engine.decide(Question(Point.REQUEST, b"{}"), 5))).result
+    return (await engine.decide(Question(Point.REQUEST, b"{}"), 5)).result
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from conformance.fake_call import FakeStream
@@ -31,10 +30,10 @@ class Engine:
     asked: list[Question] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
 
-    def decide(self, question: Question, deadline_s: float) -> Future[Evaluation]:
+    def decide(self, question: Question, deadline_s: float) -> asyncio.Future[Evaluation]:
         self.asked.append(question)
         self.deadlines.append(deadline_s)
-        future: Future[Evaluation] = Future()
+        future: asyncio.Future[Evaluation] = asyncio.get_running_loop().create_future()
         if isinstance(self.result, ExchangeError):
             future.set_exception(self.result)
         elif self.result is not ...:

@@ -24,7 +24,7 @@ async def main():
     results = []
     for role in ("admin", "user"):
         question = Question(Point.REQUEST, json.dumps({"role": role}).encode())
-        results.append(json.loads((await asyncio.wrap_future(engine.decide(question, 5.0))).result))
+        results.append(json.loads((await engine.decide(question, 5.0)).result))
     print(json.dumps([engine.identity().engine_version, *results]))
     await engine.close()
 

@@ -29,10 +29,12 @@ class Engine:
     result: object = b"true"
     asked: list[Question] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     def decide(self, question: Question, deadline_s: float) -> asyncio.Future[Evaluation]:
         self.asked.append(question)
         self.deadlines.append(deadline_s)
+        self.called.set()
         future: asyncio.Future[Evaluation] = asyncio.get_running_loop().create_future()
         if isinstance(self.result, ExchangeError):
             future.set_exception(self.result)

@@ -113,6 +113,19 @@ def test_an_engine_that_never_answers_is_not_waited_for(bench: Bench) -> None:
     )
 
 
+def test_a_stream_that_is_cancelled_while_the_engine_is_asked_is_no_overrun(bench: Bench) -> None:
+    bench.engine.result = ...
+
+    async def script(envoy: Conversation) -> None:
+        await envoy.stream.to_server.put(GET)
+        await bench.engine.called.wait()
+        envoy.serving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        bench.play(script)
+    assert bench.ledger.reasons() == [("error", ("stream_ended",))]
+
+
 def test_the_engine_has_what_is_left_of_the_deadline(bench: Bench) -> None:
     async def script(envoy: Conversation) -> None:
         await envoy.ask(GET)

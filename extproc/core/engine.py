@@ -44,21 +44,14 @@ class Question:
     input: bytes
 
 
-class Pending(Awaitable[Evaluation], Protocol):
-    """An evaluation to come, as asyncio.Future is one: awaited once, on the event loop."""
-
-    def cancel(self, msg: object = None) -> bool:
-        """Nobody waits any more: an evaluation that has not begun need not begin."""
-        ...
-
-
 class PolicyEngine(Protocol):
     """Something that evaluates Rego.  Implementations: extproc.engines.embedded, extproc.engines.opa."""
 
-    def decide(self, question: Question, deadline_s: float) -> Pending:
+    def decide(self, question: Question, deadline_s: float) -> Awaitable[Evaluation]:
         """Evaluate the point's entrypoint on the input; never blocks the caller.
 
-        Called and awaited on the event loop that the engine was made on.
+        Called on the event loop that the engine was made on, and awaited there once: where the task that waits is
+        cancelled, an evaluation that has not begun need not begin.
         What is awaited raises EngineTimeout once `deadline_s` seconds have passed since this call (queueing included),
         Overloaded when the deadline cannot be met, EngineError for everything else that goes wrong.
         """

@@ -1,6 +1,5 @@
 """The one loop: a message in, its verdict recorded, its reply out."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -15,6 +14,7 @@ from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Rules
 from extproc.core.trace import TraceContext, parse_traceparent
 from extproc.errors import EngineTimeout, EvidenceUnwritable, ExchangeError
+from extproc.server.alarms import Alarms
 from extproc.server.codec import decode, encode
 from extproc.telemetry.metrics import Metrics
 
@@ -75,6 +75,7 @@ class Service:
         self._deadline_s = deadline_s
         self._allow_unrecorded = allow_unrecorded
         self._body_s = body_s
+        self._alarms = Alarms()
 
     async def serve(self, stream: Stream) -> bool:
         """One exchange, to its end; True when an ImmediateResponse ended it."""
@@ -96,8 +97,7 @@ class Service:
         if not exchange.due:
             return await stream.read()
         try:
-            async with asyncio.timeout(self._body_s):
-                return await stream.read()
+            return await self._alarms.by(monotonic() + self._body_s, stream.read())
         except TimeoutError:
             _LOG.warning("a body did not come in time", extra={"limit_s": self._body_s})
             return None
@@ -120,18 +120,10 @@ class Service:
             return exchange.fail(error)
 
     async def _ask(self, question: Question, due: float) -> Evaluation:
-        left = due - monotonic()
-        pending = self._engine.decide(question, left)
-        alarm = asyncio.get_running_loop().call_later(left + GRACE_S, pending.cancel)
         try:
-            return await pending
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
+            return await self._alarms.by(due + GRACE_S, self._engine.decide(question, due - monotonic()))
+        except TimeoutError:
             raise EngineTimeout("the engine overran its deadline") from None
-        finally:
-            alarm.cancel()
 
     def _settle(self, exchange: Exchange, verdict: Verdict) -> Step:
         """Record, then answer: an allow leaves with its receipt or not at all."""

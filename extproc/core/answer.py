@@ -98,7 +98,7 @@ def _ids(verdict: Verdict, evidence: Evidence, prefix: str) -> Iterator[tuple[st
         yield prefix + "receipt-id", evidence.receipt_id.encode()
     # A local reply passes without a verdict of its own: the claims are about the request that it cut short.
     passes_unjudged = isinstance(verdict.effect, Passage) and claims.phase.direction is not verdict.turn.direction
-    yield prefix + "verdict", b"none" if passes_unjudged else claims.outcome.value.encode()
+    yield prefix + "verdict", b"none" if passes_unjudged else claims.outcome.encode()
     if claims.policy is not None:
         yield prefix + "policy-hash", claims.policy.identity.policy_digest.encode()
 

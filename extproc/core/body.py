@@ -18,6 +18,7 @@ from extproc.core.rules import Limits
 from extproc.errors import BodyError, Malformed, OverLimit, Overloaded, TypeMismatch, Undecodable
 
 _IDENTITY = frozenset({(), ("identity",)})
+_NOTHING = Decoded()
 
 
 class MemoryBudget:
@@ -157,12 +158,13 @@ def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
     """
     media = media_type.declared(head.headers)
     shown = media or MediaType()
-    codings, digest, decoded = _codings(head.headers), body.digest, Decoded()
+    codings, digest = _codings(head.headers), body.digest
     try:
-        state, decoded = _judged(head, body, media, limits)
+        state, decoded = _judged(head, body, media, limits, codings=codings)
     except BodyError as error:
-        state = State(error.code)
-    body.keep_beside(decoded.bytes_beside(body.data()))
+        state, decoded = State(error.code), _NOTHING
+    data = body.data()
+    body.keep_beside(decoded.bytes_beside(data))
     plain = body.decoded or codings in _IDENTITY
     return Inspection(
         state=state,
@@ -170,10 +172,10 @@ def inspect(head: Headers, body: Reassembly, limits: Limits) -> Inspection:
         charset=shown.charset,
         encodings=codings,
         size=body.size,
-        decoded_size=len(body.data()) if plain else 0,
+        decoded_size=len(data) if plain else 0,
         digest=digest,
         sniffed=decoded.sniffed,
-        raw=body.data(),
+        raw=data,
         parsed=decoded.parsed,
         text=decoded.text,
         frames=decoded.frames,
@@ -195,26 +197,28 @@ def inspect_missing(head: Headers) -> Inspection:
     )
 
 
-def _judged(head: Headers, body: Reassembly, media: MediaType | None, limits: Limits) -> tuple[State, Decoded]:
+def _judged(
+    head: Headers, body: Reassembly, media: MediaType | None, limits: Limits, *, codings: tuple[str, ...]
+) -> tuple[State, Decoded]:
     if not body.size:
-        return State.EMPTY, Decoded()
+        return State.EMPTY, _NOTHING
     if known := state_from_headers(head.direction, head.headers, status_of(head)):
-        return known, Decoded()
+        return known, _NOTHING
     if body.over_limit:
         raise OverLimit("more bytes than allowed")
     if head.headers.values("content-length") not in {(), (b"%d" % body.size,)}:
         raise Malformed("a Content-Length that is not the body's")
-    _undo_coding(head.headers, body, limits)
-    if not body.data():
-        return State.EMPTY, Decoded()
+    _undo_coding(codings, body, limits)
+    data = body.data()
+    if not data:
+        return State.EMPTY, _NOTHING
     if media is None:
         raise TypeMismatch("no single media type")
-    decoded = decoding.decode(body.data(), media, limits)
+    decoded = decoding.decode(data, media, limits)
     return decoded.state, decoded
 
 
-def _undo_coding(headers: HeaderMap, body: Reassembly, limits: Limits) -> None:
-    codings = _codings(headers)
+def _undo_coding(codings: tuple[str, ...], body: Reassembly, limits: Limits) -> None:
     if codings in _IDENTITY:
         return
     decoder = DECODERS.get(codings[0]) if len(codings) == 1 else None
@@ -225,8 +229,8 @@ def _undo_coding(headers: HeaderMap, body: Reassembly, limits: Limits) -> None:
 
 def _codings(headers: HeaderMap) -> tuple[str, ...]:
     """Every member of Content-Encoding in lower case; only the whitespace of the grammar is no part of a name."""
-    members = [member.strip(b" \t") for value in headers.values("content-encoding") for member in value.split(b",")]
-    return tuple(member.decode("latin-1").lower() for member in members)
+    members = [member for value in headers.values("content-encoding") for member in value.split(b",")]
+    return tuple([member.strip(b" \t").decode("latin-1").lower() for member in members])
 
 
 def _is_upgrade(headers: HeaderMap) -> bool:

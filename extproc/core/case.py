@@ -107,7 +107,7 @@ class Case:
         made = () if shadow else tuple(_facts(decision, later=self.point is Point.REQUEST))
         claims = self.claims(Outcome.ALLOW, decision.reasons, labels=decision.labels, mutations=made)
         return Verdict(
-            replace(claims, waives=decision.waives),
+            replace(claims, waives=decision.waives) if decision.waives else claims,
             self.turn,
             passage,
             metadata={} if shadow else decision.metadata,

@@ -69,7 +69,7 @@ def document(
     inspection: dict[str, object] = {"request": {**_inspection(request), **shown.flags}}
     whole: dict[str, object] = {
         "version": _VERSION,
-        "phase": point.value,
+        "phase": str(point),
         "attributes": attributes,
         "parsed_path": shown.path,
         "parsed_query": shown.query,
@@ -121,7 +121,7 @@ def joined(values: dict[str, list[str]]) -> dict[str, str]:
 def _inspection(half: Half) -> dict[str, object]:
     seen = half.inspection
     out: dict[str, object] = {
-        "state": seen.state.value,
+        "state": str(seen.state),
         "media_type": seen.media_type,
         "charset": seen.charset,
         "encodings": seen.encodings,

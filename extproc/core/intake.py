@@ -95,8 +95,8 @@ class Intake:
     def forget(self) -> None:
         """Let go of the body; what the receipts state about it stays."""
         self._body.release()
-        if self._inspection is not None:
-            seen = self._inspection
+        seen = self._inspection
+        if seen is not None and seen.raw:
             self._inspection = Inspection(seen.state, size=seen.size, digest=seen.digest)
 
 

@@ -4,7 +4,7 @@ Source: envoy/service/ext_proc/v3/external_processor.proto.  The classes are upb
 message costs microseconds where a pure-Python message costs hundreds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import assert_never
 
 from envoy.config.core.v3.base_pb2 import HeaderMap as ProtoHeaderMap
@@ -34,6 +34,8 @@ from extproc.errors import ProtocolError
 
 NAMESPACE = "extproc"
 """The metadata namespace that the guards read (docs/wire.md)."""
+_OVERWRITE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+_APPEND = HeaderValueOption.APPEND_IF_EXISTS_OR_ADD
 _EXACT = 1 << 53
 """Beyond it a double does not name one whole number, and beyond 2^64 the input document could not hold it as one."""
 
@@ -54,8 +56,8 @@ def decode(message: bytes) -> Event:
             direction=direction,
             headers=_header_map(content.headers),
             end_of_stream=content.end_of_stream,
-            attributes=_attributes(request.attributes.values()),
-            metadata={name: _struct(value) for name, value in request.metadata_context.filter_metadata.items()},
+            attributes=_attributes(request.attributes),
+            metadata=_metadata(request.metadata_context.filter_metadata),
         )
     if kind.endswith("_body"):
         return Body(direction, content.body, content.end_of_stream)
@@ -81,13 +83,22 @@ def _header_map(headers: ProtoHeaderMap) -> HeaderMap:
     return HeaderMap(tuple([(h.key.lower(), h.raw_value or h.value.encode()) for h in headers.headers]))
 
 
-def _attributes(structs: Iterable[Struct]) -> dict[str, JSON]:
+def _attributes(structs: Mapping[str, Struct]) -> dict[str, JSON]:
     """Every attribute under its own name; the map's keys are the names of Envoy's filters, which say nothing to us."""
-    return {name: _value(value) for struct in structs for name, value in struct.fields.items()}
+    attributes: dict[str, JSON] = {}
+    for name in structs:
+        attributes.update(_struct(structs[name]))
+    return attributes
+
+
+def _metadata(structs: Mapping[str, Struct]) -> dict[str, JSON]:
+    return {name: _struct(structs[name]) for name in structs}
 
 
 def _struct(struct: Struct) -> dict[str, JSON]:
-    return {name: _value(value) for name, value in struct.fields.items()}
+    """Through its names, as in all maps here: protobuf walks a map's items and values in Python."""
+    fields = struct.fields
+    return {name: _value(fields[name]) for name in fields}
 
 
 def _value(value: Value) -> JSON:
@@ -141,8 +152,8 @@ def _encode_mutation(mutation: HeaderMutation, into: ProtoMutation) -> None:
     """Envoy applies `remove_headers` before `set_headers`."""
     into.remove_headers.extend(mutation.remove)
     for action, fields in (
-        (HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD, mutation.set),
-        (HeaderValueOption.APPEND_IF_EXISTS_OR_ADD, mutation.append),
+        (_OVERWRITE, mutation.set),
+        (_APPEND, mutation.append),
     ):
         for name, value in fields:
             option = into.set_headers.add()
@@ -156,9 +167,9 @@ def _encode_signal(signal: Signal, response: ProcessingResponse) -> None:
         return
     fields = response.dynamic_metadata.fields[NAMESPACE].struct_value.fields
     if signal.request is not None:
-        fields["request"].string_value = signal.request.value
+        fields["request"].string_value = signal.request
     if signal.response is not None:
-        fields["response"].string_value = signal.response.value
+        fields["response"].string_value = signal.response
     if signal.policy:
         _fill(signal.policy, fields["policy"].struct_value)
 

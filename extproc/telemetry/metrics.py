@@ -61,13 +61,13 @@ class Metrics:
         `code` is the first reason, or empty; once MAX_SERIES combinations are known, the code of a new one is `other`.
         """
         code = claims.reasons[0] if claims.reasons else ""
-        series = (claims.phase.value, claims.outcome.value, _enforcement(claims.mode), code)
+        series = (claims.phase, claims.outcome, _enforcement(claims.mode), code)
         counter = self._decision_series.get(series)
         if counter is None:
             counter = self._bind(series)
         counter.inc()
         if claims.policy is not None:
-            self._duration(claims.phase.value, claims.policy.identity.engine).observe(claims.duration_us / 1e6)
+            self._duration(claims.phase, claims.policy.identity.engine).observe(claims.duration_us / 1e6)
 
     def _bind(self, series: _Series) -> Counter:
         """Keep the child of these labels: looking it up each time costs as much as counting."""

@@ -30,7 +30,7 @@ class Decoded:
         parts: list[bytes | str | None] = [self.text, self.frames, *[text for _, text in self.lifted]]
         if self.parsed is not data:
             parts.append(self.parsed)
-        return sum(getsizeof(part) for part in parts if part is not None)
+        return sum([getsizeof(part) for part in parts if part is not None])
 
     @property
     def state(self) -> State:

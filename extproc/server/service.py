@@ -51,7 +51,7 @@ class Recorder(Protocol):
 
 
 class Service:
-    """Serves streams.  One object per worker; everything it is made of is handed in."""
+    """Serves streams, `in_flight` of them now.  One object per worker; everything it is made of is handed in."""
 
     def __init__(  # noqa: PLR0913 - the parts of a worker, by keyword
         self,
@@ -76,20 +76,21 @@ class Service:
         self._allow_unrecorded = allow_unrecorded
         self._body_s = body_s
         self._alarms = Alarms()
+        self.in_flight = 0
 
     async def serve(self, stream: Stream) -> bool:
         """One exchange, to its end; True when an ImmediateResponse ended it."""
         called_in = parse_traceparent(stream.metadata.get("traceparent", ""))
         trace = called_in or TraceContext(self._new_trace_id(), "", sampled=False)
         exchange = Exchange(self._rules, self._budget, trace)
-        self._metrics.exchanges_in_flight.inc()
+        self.in_flight += 1
         try:
             while not exchange.denied and (message := await self._next(stream, exchange)) is not None:
                 reply = await self._reply(exchange, message, due=monotonic() + self._deadline_s)
                 await stream.write(encode(reply))
         finally:
             self._close(exchange)
-            self._metrics.exchanges_in_flight.dec()
+            self.in_flight -= 1
         return exchange.denied
 
     async def _next(self, stream: Stream, exchange: Exchange) -> bytes | None:

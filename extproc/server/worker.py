@@ -97,7 +97,7 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
             readiness = tasks.create_task(
                 _report_readiness(ledger, health, control, address, evidence_required=required)
             )
-            observation = tasks.create_task(_observe(budget, meters))
+            observation = tasks.create_task(_observe(service, budget, meters))
             await ended.wait()
             readiness.cancel()
             observation.cancel()
@@ -137,9 +137,10 @@ async def _report_readiness(
         await asyncio.sleep(PROBE_S)
 
 
-async def _observe(budget: MemoryBudget, meters: Metrics) -> None:
-    """Show the budget each second: a gauge that moved with every message would cost more than its reader sees."""
+async def _observe(service: Service, budget: MemoryBudget, meters: Metrics) -> None:
+    """Show what is open each second: gauges that moved with every message would cost more than their reader sees."""
     while True:
+        meters.exchanges_in_flight.set(service.in_flight)
         meters.body_bytes_held.set(budget.current)
         await asyncio.sleep(PROBE_S)
 

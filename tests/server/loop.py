@@ -78,10 +78,11 @@ class Bench:
     allow_unrecorded: bool = False
     deadline_s: float = 10.0
     body_s: float = 10.0
+    service: Service = field(init=False)
 
     def play(self, script: Callable[["Conversation"], Awaitable[None]]) -> bool:
         """Run the script at Envoy's end; the answer is what `serve` said."""
-        service = Service(
+        self.service = Service(
             rules=self.rules,
             engine=self.engine,
             ledger=self.ledger,
@@ -95,7 +96,7 @@ class Bench:
 
         async def run() -> bool:
             stream = FakeStream()
-            serving = asyncio.create_task(service.serve(stream))
+            serving = asyncio.create_task(self.service.serve(stream))
             await script(Conversation(stream, serving))
             return await serving
 

@@ -203,7 +203,7 @@ def test_a_stream_that_ends_in_mid_body_leaves_a_receipt_and_nothing_else(bench:
     else:
         with pytest.raises(asyncio.CancelledError):
             bench.play(script)
-    assert (bench.ledger.reasons(), bench.budget.current, bench.measured("exchanges_in_flight")) == (
+    assert (bench.ledger.reasons(), bench.budget.current, bench.service.in_flight) == (
         [("error", ("stream_ended",))],
         0,
         0,

@@ -82,8 +82,7 @@ class _Job(asyncio.Future[Evaluation]):
 
     @override
     def cancel(self, msg: object = None) -> bool:
-        cancelled = super().cancel(msg)
-        if cancelled:
+        if cancelled := super().cancel(msg):
             self._withdraw(self.ticket)
         return cancelled
 
@@ -220,16 +219,14 @@ class EmbeddedEngine:
 
     def _deliver(self) -> None:
         """On the loop, while there are answers.  All are told before one is explained, for a log may raise."""
-        told = []
-        for answer in self._queue.take():
+        answers = [(self._open.pop(answer.ticket), answer) for answer in self._queue.take()]
+        for job, answer in answers:
             if answer.took_ns:
                 self._mean_ns += SMOOTHING * (answer.took_ns - self._mean_ns)
             self._withdrawn.discard(answer.ticket)
-            job = self._open.pop(answer.ticket)
             job.settle(answer)
-            told.append((job, answer))
         self._answered.set()
-        for job, answer in told:
+        for job, answer in answers:
             job.explain(answer)
 
     async def close(self) -> None:

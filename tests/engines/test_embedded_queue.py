@@ -175,6 +175,7 @@ def test_a_close_that_is_cancelled_goes_on_and_a_second_one_waits_for_it(policie
     async def scenario() -> None:
         engine = EmbeddedEngine(policies=policies(BOMB_OR_ANSWER), entrypoints=ENTRYPOINTS, threads=2)
         bomb = engine.decide(ask(b'{"bomb": true}'), 0.5)
+        assert await result(engine.decide(ask(b'{"bomb": false}'), 5)) == b"true"  # so the one before it was taken
         closing = asyncio.ensure_future(engine.close())
         await asyncio.sleep(0)
         closing.cancel()

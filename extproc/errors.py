@@ -5,6 +5,7 @@
     │   ├── ConfigurationError     configuration
     │   ├── PolicyLoadError        policy_load
     │   ├── KeyFileError           key_file
+    │   ├── CertificateError       certificate
     │   ├── EvidenceDirectoryError evidence_directory
     │   ├── ListenError            listen
     │   ├── EnvoyMissingError      envoy_missing
@@ -69,6 +70,12 @@ class KeyFileError(StartupError):
     """A key file is missing, unreadable or not of the expected kind."""
 
     code = "key_file"
+
+
+class CertificateError(StartupError):
+    """A certificate, its key or a CA is missing, unreadable, of another kind, out of its time, or does not fit."""
+
+    code = "certificate"
 
 
 class EvidenceDirectoryError(StartupError):

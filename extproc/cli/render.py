@@ -23,6 +23,14 @@ def envoy(  # noqa: PLR0913 - one parameter for each option
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="The server's configuration.")] = None,
     admin: Annotated[str, typer.Option(metavar="HOST:PORT", help="Envoy's own admin interface.")] = "127.0.0.1:9901",
     otlp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where Envoy's spans go.")] = None,
+    client_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Envoy's own, PEM, where the server has `tls`.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key.")] = None,
+    server_ca: Annotated[Path | None, typer.Option(metavar="FILE", help="The CA of the server's certificate.")] = None,
+    server_san: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The URI or DNS name that it must have.")
+    ] = None,
     output: Annotated[Literal["yaml", "json"], typer.Option(help="The format.")] = "yaml",
 ) -> None:
     """Print the bootstrap of a plain Envoy that asks this server about every exchange.
@@ -32,15 +40,17 @@ def envoy(  # noqa: PLR0913 - one parameter for each option
     from extproc.config import load_settings
     from extproc.istio.bootstrap import bootstrap
     from extproc.istio.gateway import address_of
-    from extproc.istio.mapping import gateway_of
+    from extproc.istio.mapping import client_tls_of, gateway_of
     from extproc.istio.protojson import to_json, to_yaml
 
+    settings = load_settings(config)
     gateway = gateway_of(
-        load_settings(config),
+        settings,
         listen=address_of(listen),
         upstream=address_of(upstream),
         admin=address_of(admin),
         otlp=None if otlp is None else address_of(otlp),
+        tls=client_tls_of(settings, client_certificate, client_key, server_ca, server_san),
     )
     message = bootstrap(gateway)
     typer.echo(to_yaml(message) if output == "yaml" else to_json(message), nl=False)

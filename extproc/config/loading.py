@@ -10,13 +10,15 @@ from difflib import get_close_matches
 from json import JSONDecodeError
 from os import environ
 from pathlib import Path
+from types import UnionType
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from extproc.config.document import Lines, read_document
-from extproc.config.settings import BundleKey, Evidence, Policy, Settings
+from extproc.config.settings import BundleKey, Evidence, Policy, Settings, Tls
 from extproc.errors import ConfigurationError
 
 _PREFIX = "EXTPROC_"
@@ -29,6 +31,7 @@ _SERVICE_PORT = re.compile(r"EXTPROC_(?:\w+_)?PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?
 _UNION_STEP = re.compile(r"constrained-|literal\[|function-")
 """A step of pydantic's that names a member of a union, not a key."""
 _PLAINLY = {
+    "missing": "is required",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping of keys",
     "model_attributes_type": "must be a mapping of keys",
@@ -96,11 +99,18 @@ def _suggestion(path: tuple[str, ...]) -> str:
     section: type[BaseModel] = Settings
     for step in path[:-1]:
         field = section.model_fields.get(step)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        below = _section(None if field is None else field.annotation)
+        if below is None:
             return ""
-        section = field.annotation
+        section = below
     near = get_close_matches(path[-1], section.model_fields, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(section.model_fields)}"
+
+
+def _section(annotation: object) -> type[BaseModel] | None:
+    """The section that a key holds, also where it may be null."""
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _unknown_variables() -> Iterator[str]:
@@ -129,9 +139,10 @@ def _not_json(error: SettingsError) -> str:
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
     """The same settings with every path absolute."""
-    policy, evidence = settings.policy, settings.evidence
+    policy, evidence, tls = settings.policy, settings.evidence, settings.tls
     return settings.model_copy(
         update={
+            "tls": None if tls is None else _anchored_tls(tls, folder),
             "policy": Policy.model_copy(
                 policy,
                 update={
@@ -152,3 +163,8 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
             ),
         }
     )
+
+
+def _anchored_tls(tls: Tls, folder: Path) -> Tls:
+    files = {"certificate": tls.certificate, "key": tls.key, "client_ca": tls.client_ca}
+    return tls.model_copy(update={name: folder / file for name, file in files.items()})

@@ -18,6 +18,7 @@ from extproc.config.values import (
     MessageBytes,
     SigningAlgorithm,
     StateAnswer,
+    SubjectAltNames,
     TcpAddress,
     Url,
     Whole,
@@ -37,6 +38,18 @@ class Admin(Section):
     """The supervisor's HTTP port: /livez /readyz /metrics /jwks.json /version."""
 
     listen: TcpAddress = "127.0.0.1:9090"
+
+
+class Tls(Section):
+    """Mutual TLS on `listen`: PEM files, and the names of which a client's certificate must have one.
+
+    Anybody whom `client_ca` certifies could ask without `client_san`.
+    """
+
+    certificate: File
+    key: File
+    client_ca: File
+    client_san: SubjectAltNames
 
 
 class Opa(Section):
@@ -191,6 +204,7 @@ class Settings(BaseSettings):
     listen: Address = "127.0.0.1:9000"
     workers: Whole = Field(default=1, ge=1, le=64)
     admin: Admin = Admin()
+    tls: Tls | None = None
     policy: Policy = Policy()
     blocking: Blocking = Blocking()
     inspection: Inspection = Inspection()
@@ -222,6 +236,8 @@ class Settings(BaseSettings):
                 f"envoy.message_timeout_ms must be at least policy.deadline_ms + {MARGIN_MS}, "
                 "so that the server answers before Envoy gives up"
             )
+        if self.tls is not None and self.listen.startswith("unix:"):
+            raise ValueError("tls is for a port, and listen is a Unix socket, which the file system guards: remove one")
         last = self.workers - 1
         if not self.listen.startswith("unix:") and 0 < (port := int(self.listen.rpartition(":")[2])) > MAX_PORT - last:
             raise ValueError(f"listen has no port for worker {last}: {port} + {last} is over {MAX_PORT}")

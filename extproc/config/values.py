@@ -1,6 +1,7 @@
 """The kinds of values that keys hold, each with the sentence that says what is valid."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -8,6 +9,8 @@ from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})")
 _ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)+")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[!-)+-~]+")
+_DNS = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _PATTERN = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+\*?")
 MAX_PORT = 65535
 Builtin: TypeAlias = Literal[
@@ -50,6 +53,28 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _san(text: str) -> str:
+    if "*" in text:
+        raise ValueError("is compared as it stands: write out each name, without *")
+    if not (_URI.fullmatch(text) or (_DNS.fullmatch(text) and not _is_literal(text))):
+        raise ValueError("must be a URI such as spiffe://cluster.local/ns/a/sa/b, or a DNS name in lower case")
+    return text
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must not be empty: without a name anybody whom the CA certifies could ask")
+    return names
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _whole(value: object) -> object:
     """YAML's true is not the number 1."""
     if isinstance(value, bool):
@@ -70,6 +95,10 @@ Url: TypeAlias = Annotated[AnyHttpUrl, BeforeValidator(_schemed)]
 Entrypoint: TypeAlias = Annotated[str, AfterValidator(_entrypoint)]
 HeaderPattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
 File: TypeAlias = Annotated[Path, BeforeValidator(_named)]
+SubjectAltName: TypeAlias = Annotated[str, AfterValidator(_san)]
+SubjectAltNames: TypeAlias = Annotated[
+    tuple[SubjectAltName, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})
+]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 ClientError: TypeAlias = Annotated[Whole, Field(ge=400, le=499)]
 StateAnswer: TypeAlias = ClientError | Literal["evaluate"]

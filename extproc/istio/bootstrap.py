@@ -29,7 +29,7 @@ def bootstrap(gateway: Gateway) -> Bootstrap:
     Raises ConfigurationError for a value that Envoy cannot hold.  What is built here is typed, not yet validated by
     Envoy: `envoy --mode validate` does that.
     """
-    clusters = [processor_cluster(gateway.processors), upstream_cluster(gateway.upstream)]
+    clusters = [processor_cluster(gateway.processors, gateway.tls), upstream_cluster(gateway.upstream)]
     if gateway.otlp:
         clusters.append(otlp_cluster(gateway.otlp))
     return Bootstrap(

@@ -27,8 +27,9 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import HttpProtocolOpti
 from envoy_data_plane.envoy.type.v3 import Percent
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.istio.gateway import Address, TcpAddress
+from extproc.istio.gateway import Address, ClientTls, TcpAddress
 from extproc.istio.processor import CLUSTER_NAME
+from extproc.istio.transport import transport_socket
 
 UPSTREAM = "upstream"
 OTLP = "otlp"
@@ -40,7 +41,7 @@ HTTP2 = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2Protoc
 HTTP1 = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions(enable_trailers=True))
 
 
-def processor_cluster(processors: Sequence[Address]) -> Cluster:
+def processor_cluster(processors: Sequence[Address], tls: ClientTls | None = None) -> Cluster:
     """One endpoint per worker; a worker that stops serving gets no new exchange after at most two seconds."""
     cluster = _cluster(CLUSTER_NAME, processors, HTTP2)
     cluster.health_checks = [
@@ -53,6 +54,8 @@ def processor_cluster(processors: Sequence[Address]) -> Cluster:
             grpc_health_check=HealthCheckGrpcHealthCheck(),
         )
     ]
+    if tls is not None:
+        cluster.transport_socket = transport_socket(tls)
     # Never send to a worker that is known to be down, even when most are.
     cluster.common_lb_config = ClusterCommonLbConfig(healthy_panic_threshold=Percent(value=0))
     return cluster

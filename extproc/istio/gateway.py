@@ -43,6 +43,20 @@ def address_of(text: str) -> Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTls:
+    """The gateway's end of mutual TLS with the server.
+
+    PEM files of the gateway's machine, which Envoy reads when it starts; `server_san` is the URI or the DNS name that
+    the server's certificate must have.
+    """
+
+    certificate: str
+    key: str
+    server_ca: str
+    server_san: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterSettings:
     """What our filters need to know, in whatever gateway they stand.
 
@@ -73,14 +87,15 @@ class FilterSettings:
 class Gateway(FilterSettings):
     """One plain Envoy in front of one upstream.
 
-    `processors` holds one address per worker, all of them endpoints of one cluster.  `otlp` receives Envoy's own spans,
-    with `prompt_spans` each as it ends and not in batches of up to five seconds; `access_log` is a file path for one
-    JSON object per exchange.
+    `processors` holds one address per worker, all of them endpoints of one cluster, asked over `tls` where it is given.
+    `otlp` receives Envoy's own spans, with `prompt_spans` each as it ends and not in batches of up to five seconds;
+    `access_log` is a file path for one JSON object per exchange.
     """
 
     listen: Address
     upstream: Address
     processors: tuple[Address, ...]
+    tls: ClientTls | None = None
     admin: Address = TcpAddress(host="127.0.0.1", port=0)
     otlp: Address | None = None
     prompt_spans: bool = False

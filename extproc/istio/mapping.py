@@ -1,17 +1,26 @@
 """From what the operator configured to what a gateway must be told."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import assert_never
 
 from extproc.config import Settings
 from extproc.errors import ConfigurationError
 from extproc.istio.attachment import Attachment
 from extproc.istio.envoy_filter import EnvoyFilter
-from extproc.istio.gateway import Address, FilterSettings, Gateway, TcpAddress, UnixAddress, address_of
+from extproc.istio.gateway import Address, ClientTls, FilterSettings, Gateway, TcpAddress, UnixAddress, address_of
 from extproc.istio.patches import envoy_filter
 
 
-def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Address, otlp: Address | None) -> Gateway:
+def gateway_of(  # noqa: PLR0913 - what is in front, behind and beside
+    settings: Settings,
+    listen: Address,
+    upstream: Address,
+    admin: Address,
+    otlp: Address | None,
+    *,
+    tls: ClientTls | None = None,
+) -> Gateway:
     """The gateway in front of `upstream` that asks the workers of these settings.
 
     Raises ConfigurationError for a value that Envoy cannot hold, and for a port that only the server will know.
@@ -28,8 +37,28 @@ def gateway_of(settings: Settings, listen: Address, upstream: Address, admin: Ad
         processors=worker_addresses(server, settings.workers),
         admin=admin,
         otlp=otlp,
+        tls=tls,
         **{field.name: getattr(shared, field.name) for field in fields(shared)},
     )
+
+
+def client_tls_of(
+    settings: Settings, certificate: Path | None, key: Path | None, server_ca: Path | None, server_san: str | None
+) -> ClientTls | None:
+    """The gateway's end of what `tls` asks for.
+
+    Raises ConfigurationError where it is not said in full, and where the server has no TLS.
+    """
+    given = (certificate, key, server_ca, server_san)
+    if settings.tls is None:
+        if any(given):
+            raise ConfigurationError("tls is absent: the server has no TLS, so that a gateway needs no certificate")
+        return None
+    if not (certificate and key and server_ca and server_san):
+        raise ConfigurationError(
+            "tls: the server takes mutual TLS alone: say --client-certificate, --client-key, --server-ca, --server-san"
+        )
+    return ClientTls(certificate=str(certificate), key=str(key), server_ca=str(server_ca), server_san=server_san)
 
 
 def envoy_filter_of(settings: Settings, attachment: Attachment) -> EnvoyFilter:

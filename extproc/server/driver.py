@@ -17,6 +17,7 @@ import grpc.aio
 
 from extproc.errors import ListenError
 from extproc.server.binding import reason, served
+from extproc.server.tls import Tls
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 _LOG = logging.getLogger(__name__)
@@ -53,11 +54,13 @@ class Driver:
 
     `receive_limit_bytes` must exceed Envoy's buffer plus a message's headers.  An exchange beyond `streams` at a time
     ends with RESOURCE_EXHAUSTED, which Envoy turns into a denial; grpc's own limit would refuse health checks too, and
-    Envoy would take a busy server for a dead one.
+    Envoy would take a busy server for a dead one.  With `tls` a stream of a peer that may not ask ends with
+    PERMISSION_DENIED before it is read; health checks need a certificate of the CA and no name.
     """
 
-    def __init__(self, *, handler: Handler, receive_limit_bytes: int, streams: int) -> None:
+    def __init__(self, *, handler: Handler, receive_limit_bytes: int, streams: int, tls: Tls | None = None) -> None:
         self._handler = handler
+        self._tls = tls
         self._free = streams
         self.server = grpc.aio.server(
             options=[
@@ -78,7 +81,7 @@ class Driver:
         if served(address):
             raise ListenError(f"listen: {address} cannot be bound (another process serves it): name a free one")
         try:
-            port = self.server.add_insecure_port(address)
+            port = self._bind(address)
         except RuntimeError:
             why = reason(address)
             raise ListenError(
@@ -87,11 +90,18 @@ class Driver:
         await self.server.start()
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
+    def _bind(self, address: str) -> int:
+        if self._tls is None:
+            return self.server.add_insecure_port(address)
+        return self.server.add_secure_port(address, self._tls.credentials)
+
     async def stop(self, grace_s: float) -> None:
         """Refuse new streams, and give those that run `grace_s` seconds."""
         await self.server.stop(grace_s)
 
     async def _process(self, _: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
+        if self._tls is not None and not self._tls.admits(context.auth_context()):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the certificate has no name that may ask")
         if not self._free:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many exchanges at a time")
         self._free -= 1

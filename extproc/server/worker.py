@@ -36,6 +36,7 @@ from extproc.server.control import ChildEnd, Failed, NotReady, Ready
 from extproc.server.driver import Driver
 from extproc.server.health import Health
 from extproc.server.observation import observe_engine
+from extproc.server.rotation import mutual_tls
 from extproc.server.service import Service
 from extproc.server.translation import STREAMS, receive_limit_bytes, rules_of, worker_address
 from extproc.telemetry.logs import configure
@@ -75,7 +76,7 @@ def main(settings: Settings, keys: Keys, index: int, control: ChildEnd) -> None:
 async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) -> None:
     ended = _until_told(control)
     meters = metrics(REGISTRY)
-    async with _engine(settings, meters) as engine:
+    async with _engine(settings, meters) as engine, mutual_tls(settings.tls, meters, _now) as tls:
         ledger = _ledger(settings, keys, index, meters)  # after the engine: a policy that cannot be loaded opens no log
         required = settings.evidence.on_failure == "deny"
         budget = MemoryBudget(settings.inspection.memory_bytes)
@@ -89,7 +90,9 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
             deadline_s=settings.policy.deadline_ms / 1000,
             allow_unrecorded=not required,
         )
-        driver = Driver(handler=service.serve, receive_limit_bytes=receive_limit_bytes(settings), streams=STREAMS)
+        driver = Driver(
+            handler=service.serve, receive_limit_bytes=receive_limit_bytes(settings), streams=STREAMS, tls=tls
+        )
         health = Health(driver.server)
         await health.set(serving=False)  # until the first probe: the servicer itself begins with SERVING
         address = await driver.listen(worker_address(settings.listen, index, settings.workers))
@@ -212,8 +215,7 @@ def _loaded(meters: Metrics, identity: PolicyIdentity) -> None:
 def _ledger(settings: Settings, keys: Keys, index: int, meters: Metrics) -> Ledger:
     signer = parse_signer(keys.signing, keys.file)
     instance = socket.gethostname()
-    started = datetime.now(UTC)  # noqa: TID251 - the worker is where the clock is read
-    origin = f"{instance[:32]}-w{index}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    origin = f"{instance[:32]}-w{index}-{_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     return Ledger(
         signer=signer,
         wal=WalWriter(
@@ -224,7 +226,7 @@ def _ledger(settings: Settings, keys: Keys, index: int, meters: Metrics) -> Ledg
         ),
         issuer=Issuer("extproc", f"{instance}-w{index}", __version__, signer.kid),
         pseudonym=pseudonym(keys.hmac),
-        clock=lambda: datetime.now(UTC),  # noqa: TID251 - the same
+        clock=_now,
         new_receipt_id=lambda: str(uuid_utils.uuid7()),
         new_trace_id=_new_trace_id,
         new_span_id=lambda: os.urandom(8).hex(),
@@ -239,6 +241,10 @@ def _lost(meters: Metrics, loss: Loss) -> None:
         "somebody else harmed a log: receipts are gone, or may be",
         extra={"segment": loss.segment, "reason": loss.harm, "receipts": gone},
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the worker is where the clock is read
 
 
 def _new_trace_id() -> str:

@@ -10,7 +10,7 @@ may build words from its input, so their number is capped.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -30,7 +30,10 @@ _Series: TypeAlias = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The metrics of one process; docs/metrics.md lists them.  Gauges add up over the live processes."""
+    """The metrics of one process; docs/metrics.md lists them.
+
+    Gauges add up over the live processes, but for a point in time, of which the latest counts.
+    """
 
     decisions: Counter
     decision_duration_s: Histogram
@@ -52,6 +55,9 @@ class Metrics:
     export_errors: Counter
     corrupt_logs: Gauge
     lost_segments: Counter
+    tls_refused: Counter
+    tls_reloads: Counter
+    tls_expiry_s: Gauge
     _decision_series: dict[_Series, Counter] = field(default_factory=dict)
     _duration_series: dict[tuple[str, str], Histogram] = field(default_factory=dict)
 
@@ -89,8 +95,8 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     def counter(name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"extproc_{name}", documentation, labels, registry=registry)
 
-    def gauge(name: str, documentation: str) -> Gauge:
-        return Gauge(f"extproc_{name}", documentation, registry=registry, multiprocess_mode="livesum")
+    def gauge(name: str, documentation: str, mode: Literal["livesum", "livemax"] = "livesum") -> Gauge:
+        return Gauge(f"extproc_{name}", documentation, registry=registry, multiprocess_mode=mode)
 
     return Metrics(
         decisions=counter("decisions", "Verdicts given.", "phase", "verdict", "enforcement", "code"),
@@ -119,6 +125,9 @@ def metrics(registry: CollectorRegistry) -> Metrics:
         export_errors=counter("export_errors", "Batches that did not arrive and are sent again.", "status"),
         corrupt_logs=gauge("receipts_corrupt_logs", "Log files that cannot be shipped past a damaged line."),
         lost_segments=counter("receipts_lost_segments", "Log files that somebody else harmed while they were written."),
+        tls_refused=counter("tls_refused", "Streams of peers whose certificate has no name that may ask."),
+        tls_reloads=counter("tls_reloads", "Attempts to load changed certificates.", "outcome"),
+        tls_expiry_s=gauge("tls_expiry_timestamp_seconds", "When the certificate in use ends, or 0.", "livemax"),
     )
 
 

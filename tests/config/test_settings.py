@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from extproc.config import Settings
-from extproc.config.settings import BundleKey
+from extproc.config.settings import BundleKey, Tls
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,39 @@ _MEMORY = _WHOLE | {"1048575": "must be greater than or equal to 1048576"}
 _LEVELS = "must be 'debug', 'info', 'warning' or 'error'"
 _PATH = {"''": "must be a path", "[]": "must be a path"}
 _URL = {"nope": "must be a valid URL", "4317": "must be a string or URL"}
+_FILES = {"certificate": Path("/c"), "key": Path("/k"), "client_ca": Path("/a")}
+_TLS = Tls(**_FILES, client_san=("spiffe://cluster.local/ns/a/sa/b", "gateway.example"))
+_BAD_TLS = {
+    "[]": "must be a mapping of keys",
+    "{certificate: c, key: k, client_ca: a}": "tls.client_san: is required",
+    "{certificate: c, key: k, client_san: [a]}": "tls.client_ca: is required",
+    "{certificate: c, key: '', client_ca: a, client_san: [a]}": "tls.key: must be a path",
+    "{certificate: c, key: k, client_ca: a, client_san: []}": "tls.client_san: must not be empty",
+    "{certificate: c, key: k, client_ca: a, client_san: [a], client_sans: []}": "did you mean client_san?",
+} | {
+    f"{{certificate: c, key: k, client_ca: a, client_san: ['{name}']}}": f"tls.client_san.0: {says}"
+    for name, says in {
+        "*.example": "is compared as it stands: write out each name, without *",
+        "spiffe://cluster.local/ns/*/sa/b": "is compared as it stands",
+        "spiffe://a b": "must be a URI such as",
+        "10.0.0.1": "must be a URI such as",
+        "Gateway.example": "must be a URI such as",
+        "": "must be a URI such as",
+    }.items()
+}
 
 KEYS = (
     Key("listen", "127.0.0.1:9000", ("[::1]:9000", "0.0.0.0:0", "unix:///run/x.sock"), _ADDRESS | {"unix://x": "must"}),
     Key("workers", 1, (64, "2"), _WHOLE | {"0": "greater than or equal to 1", "65": "less than or equal to 64"}),
     Key("admin.listen", "127.0.0.1:9090", ("h:1",), _ADDRESS | {"unix:///x": "must be HOST:PORT"}),
+    Key("tls", None, (_TLS, None), _BAD_TLS),
     Key("policy.engine", "embedded", ("opa",), {"rego": "must be 'embedded' or 'opa'"}),
     Key("policy.data", {}, ({"a": [1, "2026-01-01"]},), {"[]": "must be a mapping", "{1: 2}": "a key must be text"}),
     Key(
         "policy.bundle_keys",
         {},
         ({"release": BundleKey(file=Path("/k.pem"), algorithm="ES256", scope="write")},),
-        {"[]": "must be a mapping", "{k: {}}": "Field required", "{k: {file: f, algorithm: none}}": "'ES256', 'ES384'"},
+        {"[]": "must be a mapping", "{k: {}}": "is required", "{k: {file: f, algorithm: none}}": "'ES256', 'ES384'"},
     ),
     Key("policy.allow_builtins", (), (("http.send",), ()), {"[http.sent]": "must be 'http.send', 'json.match_schema'"}),
     Key("policy.memory_bytes", 1 << 30, (64 << 20, 1 << 40), {"67108863": "must be greater than or equal to 67108864"}),
@@ -136,6 +157,8 @@ def _plain(value: object) -> object:
             return list(value)
         case Path():
             return str(value)
+        case Tls():
+            return value.model_dump(mode="json")
         case {"release": BundleKey() as key}:
             return {"release": key.model_dump(mode="json")}
         case _:
@@ -193,6 +216,14 @@ def test_envoy_must_wait_longer_than_the_policy_may_take(refused: Callable[[str]
     assert refused(text) == (
         "1: envoy.message_timeout_ms must be at least policy.deadline_ms + 500, "
         "so that the server answers before Envoy gives up"
+    )
+
+
+def test_a_socket_has_no_tls(refused: Callable[[str], str]) -> None:
+    text = "policy: {paths: [policies]}\nlisten: unix:///run/x.sock\n"
+    text += "tls: {certificate: c, key: k, client_ca: a, client_san: [a]}"
+    assert refused(text) == (
+        "3: tls is for a port, and listen is a Unix socket, which the file system guards: remove one"
     )
 
 

@@ -7,8 +7,8 @@ from extproc.config import Settings
 
 Schema = dict[str, object]
 
-ELSEWHERE = ("listen", "workers", "admin", "blocking")
-"""Keys of the server's configuration that the chart writes itself, or that are values of their own."""
+ELSEWHERE = ("listen", "workers", "admin", "blocking", "tls")
+"""Keys that the chart writes itself, that are values of their own, or that its pods with their sidecars do not need."""
 
 _NAME = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 _FILE = {"pattern": "^[A-Za-z0-9][-._A-Za-z0-9]*(/[A-Za-z0-9][-._A-Za-z0-9]*)*$"}
@@ -23,6 +23,7 @@ def values_schema() -> str:
     configuration = {name: each for name, each in server["properties"].items() if name not in ELSEWHERE}
     for name in ("paths", "bundle_keys"):  # paths of the pod
         del definitions["Policy"]["properties"][name]
+    del definitions["Tls"]
     for name in ("directory", "key", "hmac_key"):
         del definitions["Evidence"]["properties"][name]
     # helm takes a null for "as the chart has it", so what only a null can say is `inspectResponses: false`.

@@ -89,8 +89,8 @@ def _label(text: str) -> tuple[str, str]:
 class Attachment:
     """The server in `namespace`, asked by `gateway`.
 
-    `profile` service: a Service of its own pods, over Istio's mutual TLS.  `in-pod`: a container beside the gateway,
-    over a Unix socket.  `excluded_routes` are names of routes that nobody inspects.
+    `profile` service: a Service of its own pods, over mutual TLS, Istio's or the server's own.  `in-pod`: a container
+    beside the gateway, over a Unix socket.  `excluded_routes` are names of routes that nobody inspects.
     """
 
     gateway: IngressGateway

@@ -1,6 +1,7 @@
 """Who may ask, and how: only the gateway, by its own certificate."""
 
-from extproc.istio.attachment import LABELS, NAME, PORT, Attachment
+from extproc.istio.attachment import ADMIN_PORT, LABELS, NAME, PORT, Attachment
+from extproc.istio.manifests.files import GATEWAY_TLS_NAME
 from extproc.istio.manifests.objects import Document, kubernetes_object
 
 SIDECAR_PORT = 15_020
@@ -10,8 +11,9 @@ MANY = 100_000
 """As in a plain Envoy: each exchange is a request to us for its whole life."""
 
 
-def network_policy(attachment: Attachment) -> Document:
-    """The gateway's pods reach the gRPC port; whoever scrapes reaches the sidecar's."""
+def network_policy(attachment: Attachment, *, sidecar: bool) -> Document:
+    """The gateway's pods reach the gRPC port; whoever scrapes reaches the sidecar's, or ours where there is none."""
+    scraped = SIDECAR_PORT if sidecar else ADMIN_PORT
     gateway = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": attachment.gateway.namespace}},
         "podSelector": {"matchLabels": dict(attachment.gateway.labels)},
@@ -25,7 +27,7 @@ def network_policy(attachment: Attachment) -> Document:
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"from": [gateway], "ports": [{"port": PORT, "protocol": "TCP"}]},
-                {"from": [{"namespaceSelector": {}}], "ports": [{"port": SIDECAR_PORT, "protocol": "TCP"}]},
+                {"from": [{"namespaceSelector": {}}], "ports": [{"port": scraped, "protocol": "TCP"}]},
             ],
         },
     )
@@ -49,10 +51,20 @@ def authorization_policy(attachment: Attachment) -> Document:
     return kubernetes_object("security.istio.io/v1", "AuthorizationPolicy", attachment.namespace, spec=spec)
 
 
-def destination_rule(attachment: Attachment) -> Document:
-    """Istio's mutual TLS; pools for long streams; a pod that fails is left out for a while, half of them at most."""
+def destination_rule(attachment: Attachment, *, sidecar: bool) -> Document:
+    """Mutual TLS; pools for long streams; a pod that fails is left out for a while, half of them at most.
+
+    Istio's own with a sidecar.  Without one the gateway shows the certificate of a Secret in its namespace, and the
+    server's must be of that Secret's CA and have the Service's name.
+    """
+    own = {
+        "mode": "MUTUAL",
+        "credentialName": GATEWAY_TLS_NAME,
+        "sni": attachment.host,
+        "subjectAltNames": [attachment.host],
+    }
     policy = {
-        "tls": {"mode": "ISTIO_MUTUAL"},
+        "tls": {"mode": "ISTIO_MUTUAL"} if sidecar else own,
         "connectionPool": {
             "tcp": {"connectTimeout": "1s"},
             "http": {"http2MaxRequests": MANY, "http1MaxPendingRequests": MANY},

@@ -18,6 +18,7 @@ from extproc.istio.manifests.objects import Document, kubernetes_object
 CONFIG = PurePosixPath("/etc/extproc/config/extproc.yaml")
 POLICIES = PurePosixPath("/etc/extproc/policies")
 KEYS = PurePosixPath("/etc/extproc/keys")
+TLS = PurePosixPath("/etc/extproc/tls")
 RECEIPTS = PurePosixPath("/var/lib/extproc")
 
 SIGNING_KEY = "signing.pem"
@@ -26,6 +27,9 @@ HMAC_KEY = "hmac.key"
 CONFIG_NAME = f"{NAME}-config"
 POLICIES_NAME = f"{NAME}-policies"
 KEYS_NAME = f"{NAME}-keys"
+TLS_NAME = f"{NAME}-tls"
+GATEWAY_TLS_NAME = f"{NAME}-gateway-tls"
+"""Secrets as cert-manager makes them: `tls.crt`, `tls.key`, `ca.crt`; the second in the gateway's namespace."""
 
 MOST_BYTES = 1 << 20
 """Of a ConfigMap, keys and values together (https://kubernetes.io/docs/concepts/configuration/configmap/)."""
@@ -128,6 +132,9 @@ def in_a_pod(attachment: Attachment, settings: Settings) -> Document:
         "key": str(KEYS / SIGNING_KEY),
         "hmac_key": str(KEYS / HMAC_KEY),
     }
+    if settings.tls is not None:
+        names = {"certificate": "tls.crt", "key": "tls.key", "client_ca": "ca.crt"}
+        here["tls"] = {key: str(TLS / name) for key, name in names.items()}
     merge(document, here)
     return document
 

@@ -12,6 +12,8 @@ from extproc.istio.manifests.files import (
     POLICIES,
     POLICIES_NAME,
     RECEIPTS,
+    TLS,
+    TLS_NAME,
     PolicyFile,
 )
 from extproc.istio.manifests.objects import Document
@@ -44,10 +46,13 @@ class Workload:
     revision: str | None = None
 
 
-def container(workload: Workload, policies: Sequence[PolicyFile], socket_folder: str | None = None) -> Document:
+def container(
+    workload: Workload, policies: Sequence[PolicyFile], socket_folder: str | None = None, *, tls: bool = False
+) -> Document:
     """Restricted in the sense of the Pod Security Standards; the root file system is read-only.
 
-    `socket_folder` is shared with the gateway's container; without it the server listens on a port.
+    `socket_folder` is shared with the gateway's container; without it the server listens on a port, with `tls` of its
+    own or behind a sidecar.
     """
     admin = {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"}
     grpc = {"name": "grpc", "containerPort": PORT, "protocol": "TCP"}
@@ -76,11 +81,11 @@ def container(workload: Workload, policies: Sequence[PolicyFile], socket_folder:
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": _mounts(policies, socket_folder),
+        "volumeMounts": _mounts(policies, socket_folder, tls=tls),
     }
 
 
-def _mounts(policies: Sequence[PolicyFile], socket_folder: str | None) -> list[Document]:
+def _mounts(policies: Sequence[PolicyFile], socket_folder: str | None, *, tls: bool) -> list[Document]:
     mounts: list[Document] = [
         {"name": f"{NAME}-config", "mountPath": str(CONFIG.parent), "readOnly": True},
         {"name": f"{NAME}-keys", "mountPath": str(KEYS), "readOnly": True},
@@ -89,12 +94,14 @@ def _mounts(policies: Sequence[PolicyFile], socket_folder: str | None) -> list[D
     ]
     if policies:
         mounts.insert(1, {"name": f"{NAME}-policies", "mountPath": str(POLICIES), "readOnly": True})
+    if tls:
+        mounts.append({"name": TLS_NAME, "mountPath": str(TLS), "readOnly": True})
     if socket_folder is not None:
         mounts.append({"name": SOCKET_VOLUME, "mountPath": socket_folder})
     return mounts
 
 
-def volumes(workload: Workload, policies: Sequence[PolicyFile]) -> list[Document]:
+def volumes(workload: Workload, policies: Sequence[PolicyFile], *, tls: bool = False) -> list[Document]:
     """What the mounts name.  The policies get their folders back: where a data document lies is where it is mounted."""
     found: list[Document] = [
         {"name": f"{NAME}-config", "configMap": {"name": CONFIG_NAME}},
@@ -105,6 +112,8 @@ def volumes(workload: Workload, policies: Sequence[PolicyFile]) -> list[Document
     if policies:
         items = [{"key": file.key, "path": str(file.path)} for file in policies]
         found.insert(1, {"name": f"{NAME}-policies", "configMap": {"name": POLICIES_NAME, "items": items}})
+    if tls:
+        found.append({"name": TLS_NAME, "secret": {"secretName": TLS_NAME, "defaultMode": 0o440}})
     return found
 
 

@@ -40,24 +40,27 @@ def render(settings: Settings, attachment: Attachment, workload: Workload, part:
 
 
 def server(settings: Settings, attachment: Attachment, workload: Workload) -> list[Document]:
-    """The server before anybody asks it; in the in-pod profile its files alone."""
+    """The server before anybody asks it; in the in-pod profile its files alone.
+
+    With `tls` the server ends mutual TLS itself and has no sidecar, nor what only a sidecar would heed.
+    """
     policies = policy_files(settings)
     files = [config_map(attachment, settings)]
     if policies:
         files.append(policies_map(attachment, policies))
     if attachment.profile == "in-pod":
         return files
+    sidecar = settings.tls is None
     return [
-        namespace(attachment, workload),
+        namespace(attachment, workload, sidecar=sidecar),
         service_account(attachment),
         *files,
-        network_policy(attachment),
-        peer_authentication(attachment),
-        authorization_policy(attachment),
-        destination_rule(attachment),
+        network_policy(attachment, sidecar=sidecar),
+        *([peer_authentication(attachment), authorization_policy(attachment)] if sidecar else []),
+        destination_rule(attachment, sidecar=sidecar),
         service(attachment),
         disruption_budget(attachment),
-        deployment(attachment, workload, policies, digest(*files)),
+        deployment(attachment, workload, policies, digest(*files), sidecar=sidecar),
     ]
 
 

@@ -10,13 +10,23 @@ from extproc.istio.manifests.pod import USER, Workload, container, volumes
 DRAIN_S = 45
 """preStop 5 s, then the server's own 27 s at most (docs/operations.md), and the sidecar's end."""
 
+# The sidecar lets open exchanges end, and is there before the first one.
+_OF_THE_SIDECAR = {"proxy.istio.io/config": "terminationDrainDuration: 35s\nholdApplicationUntilProxyStarts: true\n"}
 
-def namespace(attachment: Attachment, workload: Workload) -> Document:
+# Istio's agent, where there is one, adds our metrics to its own, so that a scrape needs no certificate.
+_SCRAPED = {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/port": str(ADMIN_PORT),
+    "prometheus.io/path": "/metrics",
+}
+
+
+def namespace(attachment: Attachment, workload: Workload, *, sidecar: bool) -> Document:
     """With Istio's sidecars.  Their init container is what `restricted` warns of where there is no Istio CNI."""
     document = kubernetes_object("v1", "Namespace", None, name=attachment.namespace)
-    injection = {"istio.io/rev": workload.revision} if workload.revision else {"istio-injection": "enabled"}
-    labels = LABELS | injection
-    for level in ("audit", "warn"):
+    injected = {"istio.io/rev": workload.revision} if workload.revision else {"istio-injection": "enabled"}
+    labels = LABELS | (injected if sidecar else {"istio-injection": "disabled"})
+    for level in ("audit", "warn") if sidecar else ("enforce", "audit", "warn"):
         labels |= {f"pod-security.kubernetes.io/{level}": "restricted"}
     document["metadata"] = {"name": attachment.namespace, "labels": labels}
     return document
@@ -41,11 +51,14 @@ def disruption_budget(attachment: Attachment) -> Document:
 
 
 def deployment(
-    attachment: Attachment, workload: Workload, policies: Sequence[PolicyFile], content_digest: str
+    attachment: Attachment, workload: Workload, policies: Sequence[PolicyFile], content_digest: str, *, sidecar: bool
 ) -> Document:
     """A new pod is ready before an old one goes; `content_digest` is over what the ConfigMaps hold."""
     template = {
-        "metadata": {"labels": dict(LABELS), "annotations": _annotations(content_digest)},
+        "metadata": {
+            "labels": LABELS | ({} if sidecar else {"sidecar.istio.io/inject": "false"}),
+            "annotations": {"extproc/content": content_digest} | (_OF_THE_SIDECAR if sidecar else {}) | _SCRAPED,
+        },
         "spec": {
             "serviceAccountName": NAME,
             "automountServiceAccountToken": False,
@@ -53,8 +66,8 @@ def deployment(
             "terminationGracePeriodSeconds": DRAIN_S,
             "securityContext": {"fsGroup": USER, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "topologySpreadConstraints": [_spread("kubernetes.io/hostname"), _spread("topology.kubernetes.io/zone")],
-            "containers": [container(workload, policies)],
-            "volumes": volumes(workload, policies),
+            "containers": [container(workload, policies, tls=not sidecar)],
+            "volumes": volumes(workload, policies, tls=not sidecar),
         },
     }
     spec = {
@@ -64,18 +77,6 @@ def deployment(
         "template": template,
     }
     return kubernetes_object("apps/v1", "Deployment", attachment.namespace, spec=spec)
-
-
-def _annotations(content_digest: str) -> Document:
-    return {
-        "extproc/content": content_digest,
-        # The sidecar lets open exchanges end, and is there before the first one.
-        "proxy.istio.io/config": "terminationDrainDuration: 35s\nholdApplicationUntilProxyStarts: true\n",
-        # Istio's agent adds our metrics to its own, so that a scrape needs no certificate.
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(ADMIN_PORT),
-        "prometheus.io/path": "/metrics",
-    }
 
 
 def _spread(key: str) -> Document:

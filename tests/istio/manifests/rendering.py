@@ -22,6 +22,8 @@ GATEWAY_API = Attachment(gateway=ApiGateway("shop", "edge"))
 IN_POD = Attachment(gateway=CLASSIC.gateway, profile="in-pod")
 WORKLOAD = Workload(image="registry.example/extproc:1", memory_bytes=(3 << 30) + 1)
 
+TLS = "tls: {certificate: c.pem, key: k.pem, client_ca: a.pem, client_san: [spiffe://example.org/gateway]}\n"
+
 POLICY = "package extproc.request\n\ndecision := true\n"
 
 

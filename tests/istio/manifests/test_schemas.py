@@ -10,6 +10,7 @@ from istio.manifests.rendering import (
     GATEWAY_API,
     IN_POD,
     SCHEMAS,
+    TLS,
     WORKLOAD,
     Object,
     configured,
@@ -36,8 +37,9 @@ def test_two_versions_of_kubernetes_are_there() -> None:
         (replace(CLASSIC, excluded_routes=("health",)), replace(WORKLOAD, revision="stable"), ""),
         (GATEWAY_API, replace(WORKLOAD, storage_class="fast"), ""),
         (IN_POD, WORKLOAD, SOCKET),
+        (CLASSIC, WORKLOAD, TLS),
     ],
-    ids=["classic", "excluded route", "gateway api", "in-pod"],
+    ids=["classic", "excluded route", "gateway api", "in-pod", "TLS of our own"],
 )
 def test_every_object_fits_its_schema(
     tmp_path: Path, attachment: Attachment, workload: Workload, text: str, schemas: Path

@@ -37,12 +37,12 @@ class Pod:
     folder: Path
     server: int
 
-    async def start(self) -> Sidecar:
+    async def start(self, service_account: str = "extproc") -> Sidecar:
         one = sidecar(
             self.plane.tools.envoy,
             self.folder,
             root=AUTHORITY.root,
-            identity=AUTHORITY.identity("extproc", "extproc"),
+            identity=AUTHORITY.identity("extproc", service_account),
             caller=GATEWAY_ID,
             port=self.port,
             server=self.server,
@@ -106,6 +106,17 @@ def test_a_server_of_another_authority_is_not_asked_so_nothing_passes(
             return (await shop.send(get())).status, shop.upstream.seen
 
     assert runner.run(play()) == (503, [])
+
+
+def test_another_identity_of_the_mesh_is_not_taken_for_the_server_so_nothing_passes(
+    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
+) -> None:
+    async def play() -> object:
+        async with secured(plane, behind, tmp_path) as (shop, pod):
+            inbound = await pod.start("impostor")
+            return (await shop.send(get())).status, shop.upstream.seen, await inbound.callers()
+
+    assert runner.run(play()) == (503, [], set())
 
 
 def test_while_the_server_is_away_every_request_is_refused_and_when_it_is_back_they_pass(

@@ -54,9 +54,12 @@ def authorization_policy(attachment: Attachment) -> Document:
 def destination_rule(attachment: Attachment, *, sidecar: bool) -> Document:
     """Mutual TLS; pools for long streams; a pod that fails is left out for a while, half of them at most.
 
-    Istio's own with a sidecar.  Without one the gateway shows the certificate of a Secret in its namespace, and the
-    server's must be of that Secret's CA and have the Service's name.
+    Istio's own with a sidecar: only our service account is taken for the server, whatever endpoints there are.  Without
+    one the gateway shows the certificate of a Secret in its namespace, and the server's must be of that Secret's CA and
+    have the Service's name.
     """
+    identity = f"spiffe://{attachment.trust_domain}/ns/{attachment.namespace}/sa/{NAME}"
+    istios = {"mode": "ISTIO_MUTUAL", "subjectAltNames": [identity]}
     own = {
         "mode": "MUTUAL",
         "credentialName": GATEWAY_TLS_NAME,
@@ -64,7 +67,7 @@ def destination_rule(attachment: Attachment, *, sidecar: bool) -> Document:
         "subjectAltNames": [attachment.host],
     }
     policy = {
-        "tls": {"mode": "ISTIO_MUTUAL"} if sidecar else own,
+        "tls": istios if sidecar else own,
         "connectionPool": {
             "tcp": {"connectTimeout": "1s"},
             "http": {"http2MaxRequests": MANY, "http1MaxPendingRequests": MANY},

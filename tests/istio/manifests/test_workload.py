@@ -168,7 +168,10 @@ def test_the_gateway_finds_the_service_by_name_and_port_over_mutual_tls(document
     (port,) = one(documents, "Service")["spec"]["ports"]
 
     assert rule["host"] == "extproc.extproc.svc.cluster.local"
-    assert rule["trafficPolicy"]["tls"] == {"mode": "ISTIO_MUTUAL"}
+    assert rule["trafficPolicy"]["tls"] == {
+        "mode": "ISTIO_MUTUAL",
+        "subjectAltNames": ["spiffe://cluster.local/ns/extproc/sa/extproc"],
+    }
     assert rule["trafficPolicy"]["connectionPool"]["http"]["http2MaxRequests"] == 100_000
     assert (port["port"], port["appProtocol"]) == (9000, "grpc")
 

@@ -22,7 +22,7 @@ _ANYWHERE = TcpAddress(host="127.0.0.1", port=0)
 def expected_of(settings: Settings) -> Expected:
     """What these settings want.  Raises ConfigurationError as `render` does."""
     gateway = gateway_of(settings, listen=_ANYWHERE, upstream=_ANYWHERE, admin=_ANYWHERE, otlp=None)
-    return Expected(gateway, settings.policy.deadline_ms)
+    return Expected(gateway, settings.policy.deadline_ms, tls=settings.tls is not None)
 
 
 def examine(dump: bytes, expected: Expected, process: Process = NOT_ASKED) -> list[Finding]:

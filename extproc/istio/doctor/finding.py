@@ -18,10 +18,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the server's configuration wants of the gateway."""
+    """What the server's configuration wants of the gateway; `tls` whether it ends mutual TLS itself."""
 
     gateway: Gateway
     deadline_ms: int
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

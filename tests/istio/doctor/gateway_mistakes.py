@@ -1,5 +1,7 @@
 """What operators get wrong around our filters: coverage, routes, the listener, the cluster."""
 
+from collections.abc import Callable
+
 from istio.doctor.envoys import Document, http_filter, manager
 from istio.doctor.mutating import (
     HTTP,
@@ -13,6 +15,7 @@ from istio.doctor.mutating import (
     setting,
     without,
 )
+from server.authority import Authority
 
 
 def as_istio_watches(one: Document) -> None:
@@ -45,6 +48,16 @@ SCOPED = {
         },
     },
 }
+
+UPSTREAM_TLS = f"{TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+TRUSTED_CA = {"trusted_ca": {"inline_string": Authority().root.decode()}}
+
+
+def over_tls(**common: object) -> Callable[[Document], None]:
+    """TLS to the server, with this in its common context."""
+    config = {"@type": UPSTREAM_TLS, "common_tls_context": common}
+    return clustering("transport_socket", to={"name": "envoy.transport_sockets.tls", "typed_config": config})
+
 
 GATEWAY_MISTAKES = {
     "a filter that is off": Mistake(
@@ -149,6 +162,25 @@ GATEWAY_MISTAKES = {
         clustering(
             *("load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address", "address"),
             to="192.0.2.1",
+        ),
+    ),
+    "any certificate": Mistake("server_unverified", ".common_tls_context.validation_context", over_tls()),
+    "every certificate of the CA": Mistake(
+        "server_unverified",
+        ".validation_context.match_typed_subject_alt_names",
+        over_tls(validation_context=TRUSTED_CA),
+    ),
+    "every certificate of a CA from SDS": Mistake(
+        "server_unverified",
+        ".default_validation_context.match_typed_subject_alt_names",
+        over_tls(
+            combined_validation_context={
+                "default_validation_context": TRUSTED_CA,
+                "validation_context_sds_secret_config": {
+                    "name": "ca",
+                    "sds_config": {"path_config_source": {"path": "/dev/null"}, "initial_fetch_timeout": "0.001s"},
+                },
+            }
         ),
     ),
 }

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from istio.doctor.conftest import DEADLINE_MS, GATEWAY
 from istio.doctor.envoys import Document, dump_of, http_filter, manager, policy, rendered
+from server.authority import Authority, Files
 
 from extproc.istio.doctor.examine import examine
 from extproc.istio.doctor.finding import Expected
-from extproc.istio.gateway import Gateway, UnixAddress
+from extproc.istio.gateway import ClientTls, Gateway, UnixAddress
 
 GRACEFUL = "envoy.reloadable_features.ext_proc_graceful_grpc_close"
 RENDERED = {
@@ -32,6 +33,19 @@ def test_nothing_is_found_in_what_is_rendered(name: str, tmp_path: Path) -> None
     gateway = RENDERED[name]
 
     assert found_in(dump_of(rendered(gateway), tmp_path), gateway) == []
+
+
+def test_nothing_is_found_in_mutual_tls_as_it_is_rendered_and_its_absence_is(clean: bytes, tmp_path: Path) -> None:
+    authority = Authority()
+    Files(tmp_path / "tls").write(authority.certify("spiffe://example.org/gateway"), authority.root)
+    certificate, key, server_ca = (str(tmp_path / "tls" / name) for name in ("tls.crt", "tls.key", "ca.crt"))
+    for name in ("extproc.example.org", "spiffe://example.org/extproc"):
+        tls = ClientTls(certificate=certificate, key=key, server_ca=server_ca, server_san=name)
+        dump = dump_of(rendered(replace(GATEWAY, tls=tls)), tmp_path)
+        assert examine(dump, Expected(GATEWAY, DEADLINE_MS, tls=True)) == []
+
+    (finding,) = examine(clean, Expected(GATEWAY, DEADLINE_MS, tls=True))
+    assert (finding.id, finding.place.rpartition(".")[2]) == ("tls_missing", "transport_socket")
 
 
 @pytest.mark.parametrize("guarded", [True, False])

@@ -21,8 +21,9 @@ def test_a_mistake_is_named_at_its_place_and_nothing_else(
 ELSEWHERE = {
     *("not_attached", "update_rejected", "graceful_close", "fields_dropped"),
     *("unreadable", "unknown_field", "section_missing"),
+    "tls_missing",
 }
-"""Findings about a whole gateway or dump: test_gateways and test_sources make them true."""
+"""Findings about a whole gateway, dump or server: test_gateways and test_sources make them true."""
 
 
 def test_every_finding_is_made_true_by_a_mistake() -> None:

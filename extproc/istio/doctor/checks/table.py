@@ -1,6 +1,6 @@
 """All findings.  A new one is a row in its module; the documentation's table (docs/doctor.md) must name it."""
 
-from extproc.istio.doctor.checks import cluster, connection, coverage, dumped, guards, processor, routes
+from extproc.istio.doctor.checks import cluster, connection, coverage, dumped, guards, processor, routes, transport
 from extproc.istio.doctor.finding import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -10,5 +10,6 @@ CHECKS: tuple[Check, ...] = (
     *routes.CHECKS,
     *connection.CHECKS,
     *cluster.CHECKS,
+    *transport.CHECKS,
     *dumped.CHECKS,
 )

@@ -11,7 +11,7 @@ from istio_live.certificates import Identity
 
 
 class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):
-    """The two names that istiod's configuration asks for: `default` and `ROOTCA`."""
+    """What istiod's configuration asks for: `default` and `ROOTCA`, or the pod's `file-cert:…` and `file-root:…`."""
 
     def __init__(self, root: bytes, identity: Identity) -> None:
         self._root, self._identity = root, identity
@@ -29,7 +29,7 @@ class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):
 
     def _secret(self, name: str) -> Secret:
         secret = Secret(name=name)
-        if name == "ROOTCA":
+        if name == "ROOTCA" or name.startswith("file-root:"):
             secret.validation_context.trusted_ca.inline_bytes = self._root
         else:
             secret.tls_certificate.certificate_chain.inline_bytes = self._identity.certificate

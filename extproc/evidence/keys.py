@@ -1,6 +1,7 @@
 """Ed25519 keys (RFC 8032) that sign receipts, the pinned keys that check them, and the key that hides names.
 
-The only importer of `cryptography`.  A key id is the RFC 7638 thumbprint of the public key's JWK (RFC 8037).
+The only importer of `cryptography` but for X.509 (extproc.server.certificates).  A key id is the RFC 7638 thumbprint
+of the public key's JWK (RFC 8037).
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """The files of `tls`, read and held against each other before anybody is served with them.
 
-The second importer of `cryptography`, for X.509 alone (RFC 5280).  It says whether grpc can serve with what it has
+X.509 is that of RFC 5280, read by `cryptography`.  This says whether grpc can serve with what it has
 read; chains of clients are judged by grpc's own TLS, BoringSSL.
 """
 

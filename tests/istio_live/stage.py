@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from conformance.exchange import Message
@@ -88,18 +89,25 @@ async def servers(folder: Path) -> AsyncIterator[Servers]:
 
 
 @asynccontextmanager
-async def mesh(
-    plane: ControlPlane, behind: Servers, folder: Path, api: Api = CLASSIC, *, agent: str | None = None
+async def mesh(  # noqa: PLR0913 - what a mesh is made of
+    plane: ControlPlane,
+    behind: Servers,
+    folder: Path,
+    api: Api = CLASSIC,
+    *,
+    agent: str | None = None,
+    profile: Literal["service", "in-pod"] = "service",
 ) -> AsyncIterator[Mesh]:
-    """An ingress gateway with our filters before these servers."""
+    """An ingress gateway with our filters before these servers; in-pod there is no Service of ours."""
     config = load_settings(behind.ours.folder / "extproc.yaml")
-    attachment = dict(envoy_filter_of(config, Attachment(api.gateway)).document())
+    attachment = dict(envoy_filter_of(config, Attachment(api.gateway, profile=profile)).document())
     ours = Workload("extproc", "extproc", {"grpc": (9000, behind.port)}, {"app": "extproc"})
     http = int(behind.upstream.address.rpartition(":")[2])
     shop = Workload("shop", "shop", {"http": (80, http)}, {"app": "shop"})
     pod = ingress(api.service, api.gateway.namespace, dict(api.gateway.labels))
     with plane.objects.scene():
-        plane.objects.apply([namespace("istio-system"), namespace("istio-ingress"), *ours.objects()])
+        plane.objects.apply([namespace("istio-system"), namespace("istio-ingress")])
+        plane.objects.apply(ours.objects() if profile == "service" else [])
         plane.objects.apply([*shop.objects(), *manifests(api.manifests), attachment])
         async with gateway(plane, pod, folder, agent=agent) as attached:
             log = Log(behind.ours.folder / "evidence")

@@ -1,4 +1,4 @@
-"""What Istio's agent does in a pod: gives Envoy the pod's certificate and the mesh's root over SDS."""
+"""What Istio's agent does in a pod: has istiod certify it, and gives Envoy the certificate and the root over SDS."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,35 @@ import grpc.aio
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from envoy.service.secret.v3 import sds_pb2_grpc
-from istio_live.certificates import Identity
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from istio_live.certificates import Identity, signing_request
+from istio_live.control_plane import ControlPlane
+
+_CREATE = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
+
+
+def _message(name: str, field: str, label: int) -> type:
+    """A message whose field 1 is of text, as both of istio.io/api/security/v1alpha1/ca.proto (1.31) are to us."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package="extproc.test")
+    message = file.message_type.add(name=name)
+    message.field.add(name=field, number=1, label=label, type=descriptor_pb2.FieldDescriptorProto.TYPE_STRING)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"extproc.test.{name}"))
+
+
+_Request = _message("IstioCertificateRequest", "csr", descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL)
+_Response = _message("IstioCertificateResponse", "cert_chain", descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED)
+
+
+async def certified(plane: ControlPlane, namespace: str, service_account: str) -> Identity:
+    """`spiffe://cluster.local/ns/NAMESPACE/sa/SERVICE_ACCOUNT`, signed by istiod for both ends of a connection."""
+    request, key = signing_request()
+    token = (("authorization", f"Bearer {namespace}:{service_account}"),)
+    async with grpc.aio.insecure_channel(plane.xds) as channel:
+        create = channel.unary_unary(_CREATE, _Request.SerializeToString, _Response.FromString)
+        answer = await create(_Request(csr=request.decode()), metadata=token)
+    return Identity("".join(answer.cert_chain[:-1]).encode(), key)  # the last is the root
 
 
 class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import yaml
+from istio_live.certificates import Authority
 from istio_live.kube_api import kube_api
 from istio_live.objects import Objects
 
@@ -15,9 +16,8 @@ from extproc.demo.process import running
 
 # What a cluster without sidecars, and an Envoy without Istio's own filters, need to be told.
 _ENVIRONMENT = {
-    "ENABLE_CA_SERVER": "false",
     "PILOT_CERT_PROVIDER": "none",
-    "XDS_AUTH": "false",
+    "XDS_AUTH_PLAINTEXT": "true",  # proxies and agents show their tokens, without TLS of istiod's own
     "POD_NAME": "istiod",
     "POD_NAMESPACE": "istio-system",
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
@@ -27,7 +27,12 @@ _ENVIRONMENT = {
     "PILOT_DEBOUNCE_MAX": "500ms",
 }
 # No defaultProviders: they would want Istio's own stats filter.
-_MESH = {"rootNamespace": "istio-system", "accessLogFile": "/dev/stdout", "enableAutoMtls": False}
+_MESH = {
+    "rootNamespace": "istio-system",
+    "accessLogFile": "/dev/stdout",
+    "accessLogFormat": "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% caller=%DOWNSTREAM_PEER_URI_SAN%\n",
+    "enableAutoMtls": False,
+}
 _PATIENCE_S = 60.0  # the first start reads 190 MB from disk
 
 
@@ -50,13 +55,17 @@ def tools(folder: Path, envoy: Path) -> Tools:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """A running istiod: its objects, its xDS and debug ports (HOST:PORT), its log, and what it was built from."""
+    """A running istiod: its objects, its ports (HOST:PORT), what it was built from, its log, and its CA's root (PEM).
+
+    `xds` is the CA's port too.
+    """
 
     objects: Objects
     xds: str
     debug: str
     tools: Tools
     log: Path
+    root: bytes
 
     def complaints(self) -> list[str]:
         """Every warning and error of the log so far."""
@@ -71,11 +80,14 @@ async def control_plane(built: Tools, folder: Path) -> AsyncIterator[ControlPlan
         objects.apply(thing for thing in yaml.load_all(file.read_text(), yaml.CSafeLoader) if thing)
     with kube_api(objects) as api:
         kubeconfig, mesh, log = folder / "kubeconfig", folder / "mesh.yaml", folder / "istiod.log"
+        authority = Authority()
+        authority.cacerts(folder / "cacerts")
         kubeconfig.write_text(yaml.safe_dump(_kubeconfig(api)))
         mesh.write_text(yaml.safe_dump(_MESH))
         http, xds, debug = (free_port() for _ in range(3))
         command = [
             *("env", *(f"{name}={value}" for name, value in _ENVIRONMENT.items())),
+            f"ROOT_CA_DIR={folder / 'cacerts'}",
             *(str(built.istiod), "discovery", "--registries=Kubernetes", "--kubeconfig", str(kubeconfig)),
             *("--meshConfig", str(mesh), "--networksConfig", str(folder / "none")),
             *("--httpAddr", f"127.0.0.1:{http}", "--grpcAddr", f"127.0.0.1:{xds}"),
@@ -91,7 +103,7 @@ async def control_plane(built: Tools, folder: Path) -> AsyncIterator[ControlPlan
                     return False
 
             async with running(command, log=log, ready=ready, patience_s=_PATIENCE_S):
-                yield ControlPlane(objects, f"127.0.0.1:{xds}", f"127.0.0.1:{debug}", built, log)
+                yield ControlPlane(objects, f"127.0.0.1:{xds}", f"127.0.0.1:{debug}", built, log, authority.root)
 
 
 def _kubeconfig(api: str) -> dict[str, object]:

@@ -13,12 +13,10 @@ from conformance.exchange import Message
 from conformance.wire import send
 from istio_live.control_plane import ControlPlane, free_port
 from istio_live.objects import Object
+from istio_live.proxy import proxy
 from istio_live.workloads import Workload, pod
 from server.serving import until
 
-from extproc.demo.process import running
-
-HTTP = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"}
 _IPS = itertools.count(1)
 _MARKS = itertools.count(1)
 
@@ -88,28 +86,11 @@ async def gateway(
     `agent` is where it gets its certificate (HOST:PORT), in a mesh with mutual TLS.
     """
     plane.objects.apply([*workload.objects(), pod(workload), loopback()])
-    config, admin_file, log = folder / "gateway.json", folder / "gateway-admin", folder / "gateway.log"
-    config.write_text(json.dumps(_bootstrap(plane, workload, agent)))
-    command = [
-        *(str(plane.tools.envoy), "--config-path", str(config), "--admin-address-path", str(admin_file)),
-        *("--concurrency", "1", "--log-level", "info", "--use-dynamic-base-id"),
-    ]
-    async with aiohttp.ClientSession() as session:
-
-        async def ready() -> bool:
-            if not admin_file.exists() or not (admin := admin_file.read_text().strip()):
-                return False
-            try:
-                async with session.get(f"http://{admin}/listeners?format=json") as answer:
-                    return bool((await answer.json(content_type=None)).get("listener_statuses"))
-            except aiohttp.ClientError:
-                return False
-
-        async with running(command, log=log, ready=ready):
-            port = next(iter(workload.ports.values()))[1]
-            attached = Gateway(plane, workload, f"127.0.0.1:{port}", admin_file.read_text().strip(), log, session)
-            await attached.settled()
-            yield attached
+    async with proxy(plane, "router", workload, folder, agent=agent) as (admin, log, session):
+        port = next(iter(workload.ports.values()))[1]
+        attached = Gateway(plane, workload, f"127.0.0.1:{port}", admin, log, session)
+        await attached.settled()
+        yield attached
 
 
 def ingress(service: str, namespace: str, labels: Mapping[str, str]) -> Workload:
@@ -138,66 +119,3 @@ def _root_filter(name: str, patch: Object) -> Object:
         "metadata": {"name": name, "namespace": "istio-system"},
         "spec": {"priority": -10, "configPatches": [{"match": {"context": "GATEWAY"}, **patch}]},
     }
-
-
-def _bootstrap(plane: ControlPlane, workload: Workload, agent: str | None) -> dict[str, object]:
-    """What Istio's agent gives a gateway, as far as it concerns us: the node, ADS, and runtime values."""
-    name, namespace = workload.service, workload.namespace
-    ads = {
-        "api_type": "DELTA_GRPC",
-        "transport_api_version": "V3",
-        "set_node_on_first_message_only": True,
-        "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}],
-    }
-    source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-    clusters = [http2_cluster("xds-grpc", plane.xds)] + ([http2_cluster("sds-grpc", agent)] if agent else [])
-    return {
-        "node": {
-            "id": f"router~{workload.ip}~{name}.{namespace}~{namespace}.svc.cluster.local",
-            "cluster": f"{name}.{namespace}",
-            "metadata": {
-                "NAMESPACE": namespace,
-                "LABELS": dict(workload.labels),
-                "ISTIO_VERSION": f"{plane.tools.version}.0",
-                "CLUSTER_ID": "Kubernetes",
-                "MESH_ID": "cluster.local",
-            },
-        },
-        "admin": {"address": _socket_address("127.0.0.1:0")},
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "static",
-                    "static_layer": {
-                        "re2.max_program_size.error_level": 32768,  # as in Istio's bootstrap
-                        # ours, by the gateway's annotation proxy.istio.io/config
-                        "envoy.reloadable_features.ext_proc_graceful_grpc_close": True,
-                    },
-                }
-            ]
-        },
-        "dynamic_resources": {"lds_config": source, "cds_config": source, "ads_config": ads},
-        "static_resources": {"clusters": clusters},
-    }
-
-
-def http2_cluster(name: str, address: str) -> dict[str, object]:
-    """A static cluster of one endpoint (HOST:PORT)."""
-    endpoint = {"endpoint": {"address": _socket_address(address)}}
-    return {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                **HTTP,
-                "explicit_http_config": {"http2_protocol_options": {}},
-            }
-        },
-    }
-
-
-def _socket_address(address: str) -> dict[str, object]:
-    host, _, port = address.rpartition(":")
-    return {"socket_address": {"address": host, "port_value": int(port)}}

@@ -1,118 +1,84 @@
-"""A proxy in the server's own pod that ends mutual TLS, as Istio's sidecar does.
+"""The sidecar of the server's pod, as istiod configures it from the objects that `render` prints.
 
-Static, because Istio's own wants to catch the pod's traffic with iptables.  It asks for a certificate of the mesh
-(STRICT), lets one principal in (AuthorizationPolicy), and writes down whom it let in.
+Istio's own catches the pod's traffic with iptables.  This one listens itself, on the pod's address: the Sidecar below
+says so, and all the rest (who must show a certificate, and whose) is ours.
 """
 
-import json
-from collections.abc import AsyncIterator
+import os
+import re
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-from istio_live.certificates import Identity
-from istio_live.gateway import http2_cluster
+from istio_live.agent import agent, certified
+from istio_live.control_plane import ControlPlane
+from istio_live.objects import Object
+from istio_live.proxy import proxy
+from istio_live.workloads import Workload, pod
 
-from extproc.demo.process import running
+from extproc.config import Settings
+from extproc.istio.attachment import LABELS, NAME, PORT, Attachment
+from extproc.istio.manifests.pod import Workload as Pods
+from extproc.istio.manifests.render import render
 
-_TYPE = "type.googleapis.com/envoy.extensions"
+# An address of this process alone, so that the port can be the one that the objects name.
+_PID = os.getpid()
+IP = f"127.{1 + (_PID >> 16) % 250}.{_PID >> 8 & 255}.{_PID & 255}"
+POD = Workload(NAME, NAME, {"grpc": (PORT, PORT)}, LABELS, ip=IP)
+ACCESS = ("Service", "PeerAuthentication", "AuthorizationPolicy", "DestinationRule")
+"""The kinds that say who reaches the server, and how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Its access log."""
+    """Its log, with a line for each exchange."""
 
     log: Path
 
     async def callers(self) -> set[str]:
         """The identities that it let in so far."""
-        return set(self.log.read_text().split()) if self.log.exists() else set()
+        return set(re.findall(r"^200 \S+ caller=(\S+)$", self.log.read_text(), re.MULTILINE))
+
+
+def access(settings: Settings, attachment: Attachment, without: Collection[str] = ()) -> list[Object]:
+    """What `render` prints of those kinds, and the pod's endpoint."""
+    documents = render(settings, attachment, Pods(image=NAME, memory_bytes=1 << 30), "server")
+    rendered = [dict(one) for one in documents if one["kind"] in ACCESS and one["kind"] not in without]
+    _, service, endpoints = POD.objects()
+    for one in rendered:
+        if one["kind"] == "Service":
+            one["spec"]["clusterIP"] = service["spec"]["clusterIP"]
+    return [*rendered, endpoints]
 
 
 @asynccontextmanager
-async def sidecar(  # noqa: PLR0913 - what a pod is made of
-    envoy: Path, folder: Path, *, root: bytes, identity: Identity, caller: str, port: int, server: int
-) -> AsyncIterator[Sidecar]:
-    """On `port` before the server's, for `caller` (a SPIFFE identity) alone."""
-    config, admin_file, log = folder / "sidecar.json", folder / "sidecar-admin", folder / "callers"
-    config.write_text(json.dumps(_bootstrap(port, server, _context(root, identity, caller), log)))
-    command = [
-        *(str(envoy), "--config-path", str(config), "--admin-address-path", str(admin_file)),
-        *("--concurrency", "1", "--log-level", "warning", "--use-dynamic-base-id"),
-        *("--file-flush-interval-msec", "50"),
-    ]
-    async with aiohttp.ClientSession() as session:
-
-        async def ready() -> bool:
-            if not admin_file.exists() or not (admin := admin_file.read_text().strip()):
-                return False
-            try:
-                async with session.get(f"http://{admin}/ready") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
-
-        async with running(command, log=folder / "sidecar.log", ready=ready):
-            yield Sidecar(log)
-    admin_file.unlink()
+async def sidecar(plane: ControlPlane, folder: Path, *, server: int) -> AsyncIterator[Sidecar]:
+    """Before the server at this port of this machine; the objects of `access` must have been applied."""
+    plane.objects.apply([pod(POD), _before(server)])
+    identity = await certified(plane, NAME, NAME)
+    async with (
+        agent(plane.root, identity) as sds,
+        proxy(plane, "sidecar", POD, folder, agent=sds) as (_, log, _),
+    ):
+        yield Sidecar(log)
 
 
-def _context(root: bytes, identity: Identity, caller: str) -> dict[str, object]:
-    return {
-        "@type": f"{_TYPE}.transport_sockets.tls.v3.DownstreamTlsContext",
-        "require_client_certificate": True,
-        "common_tls_context": {
-            "alpn_protocols": ["h2"],
-            "tls_certificates": [
-                {
-                    "certificate_chain": {"inline_string": identity.certificate.decode()},
-                    "private_key": {"inline_string": identity.key.decode()},
-                }
-            ],
-            "validation_context": {
-                "trusted_ca": {"inline_string": root.decode()},
-                "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": caller}}],
-            },
-        },
-    }
-
-
-def _bootstrap(port: int, server: int, context: dict[str, object], log: Path) -> dict[str, object]:
-    access_log = {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {
-            "@type": f"{_TYPE}.access_loggers.file.v3.FileAccessLog",
-            "path": str(log),
-            "log_format": {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_URI_SAN%\n"}},
-        },
-    }
-    route = {"match": {"prefix": "/"}, "route": {"cluster": "extproc", "timeout": "0s"}}
-    manager = {
-        "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "inbound",
-        "codec_type": "HTTP2",
-        "access_log": [access_log],
-        "route_config": {"virtual_hosts": [{"name": "extproc", "domains": ["*"], "routes": [route]}]},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{_TYPE}.filters.http.router.v3.Router"},
-            }
-        ],
-    }
-    chain = {
-        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
-        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context},
+def _before(server: int) -> Object:
+    """Listen on the pod's address, hand on to the server; reach nothing else."""
+    listener = {
+        "port": {"number": PORT, "protocol": "GRPC", "name": "grpc"},
+        "bind": IP,
+        "captureMode": "NONE",
+        "defaultEndpoint": f"127.0.0.1:{server}",
     }
     return {
-        "admin": {"address": _address(0)},
-        "static_resources": {
-            "listeners": [{"name": "inbound", "address": _address(port), "filter_chains": [chain]}],
-            "clusters": [http2_cluster("extproc", f"127.0.0.1:{server}")],
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Sidecar",
+        "metadata": {"name": NAME, "namespace": NAME},
+        "spec": {
+            "workloadSelector": {"labels": dict(LABELS)},
+            "ingress": [listener],
+            "egress": [{"hosts": ["~/*"]}],
         },
     }
-
-
-def _address(port: int) -> dict[str, object]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

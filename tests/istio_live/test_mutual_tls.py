@@ -1,29 +1,32 @@
-"""Mutual TLS between the gateway and the server's pod, and what happens when the server is away."""
+"""Mutual TLS between the gateway and the server's pod, by istiod's certificates and the objects that `render` prints.
+
+Both ends are what istiod makes of them: the gateway by the DestinationRule, the pod's sidecar by the PeerAuthentication
+and the AuthorizationPolicy.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from faults.stage import get, post
-from istio_live.agent import agent
-from istio_live.certificates import Authority, Identity
-from istio_live.control_plane import ControlPlane, free_port
+from istio_live.agent import agent, certified
+from istio_live.certificates import Authority
+from istio_live.control_plane import ControlPlane
 from istio_live.readme import carried_out, steps
-from istio_live.sidecar import Sidecar, sidecar
+from istio_live.sidecar import Sidecar, access, sidecar
 from istio_live.stage import CLASSIC, Mesh, Servers, mesh
-from istio_live.workloads import Workload
 from server.serving import until
+from typing_extensions import Unpack
 
 from extproc.config import load_settings
 from extproc.istio.attachment import Attachment
-from extproc.istio.manifests.pod import Workload as Pods
-from extproc.istio.manifests.render import render
 
-AUTHORITY = Authority()
 GATEWAY_ID = "spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
-GATEWAY = AUTHORITY.identity("istio-ingress", "istio-ingressgateway")
+GATEWAY = ("istio-ingress", "istio-ingressgateway")
+OTHER = ("default", "other")
 ATTACK = post(b'{"a": "attack"}')
 
 
@@ -31,46 +34,54 @@ ATTACK = post(b'{"a": "attack"}')
 class Pod:
     """The server's pod: its sidecar can be stopped and started."""
 
-    port: int
     stack: AsyncExitStack
     plane: ControlPlane
     folder: Path
     server: int
 
-    async def start(self, service_account: str = "extproc") -> Sidecar:
-        one = sidecar(
-            self.plane.tools.envoy,
-            self.folder,
-            root=AUTHORITY.root,
-            identity=AUTHORITY.identity("extproc", service_account),
-            caller=GATEWAY_ID,
-            port=self.port,
-            server=self.server,
-        )
-        return await self.stack.enter_async_context(one)
+    async def start(self) -> Sidecar:
+        return await self.stack.enter_async_context(sidecar(self.plane, self.folder, server=self.server))
 
     async def stop(self) -> None:
         await self.stack.aclose()
 
 
+class Differently(TypedDict, total=False):
+    """The account (namespace, name) whose certificate the gateway has, the root that it trusts, the kinds left out."""
+
+    account: tuple[str, str]
+    root: bytes
+    without: Collection[str]
+
+
 @asynccontextmanager
 async def secured(
-    plane: ControlPlane, behind: Servers, folder: Path, *, identity: Identity = GATEWAY, root: bytes = AUTHORITY.root
+    plane: ControlPlane, behind: Servers, folder: Path, **differently: Unpack[Differently]
 ) -> AsyncIterator[tuple[Mesh, Pod]]:
-    """A gateway with this certificate, that reaches the server through the sidecar of its pod alone."""
-    settings = load_settings(behind.ours.folder / "extproc.yaml")
-    rendered = render(settings, Attachment(CLASSIC.gateway), Pods(image="extproc", memory_bytes=1 << 30), "server")
-    rules = [dict(one) for one in rendered if one["kind"] == "DestinationRule"]
+    """A gateway that reaches the server through the sidecar of its pod alone."""
+    config = load_settings(behind.ours.folder / "extproc.yaml")
+    objects = access(config, Attachment(CLASSIC.gateway), differently.get("without", ()))
+    identity = await certified(plane, *differently.get("account", GATEWAY))
+    root = differently.get("root", plane.root)
     async with agent(root, identity) as sds, mesh(plane, behind, folder, agent=sds) as shop:
-        pod = Pod(free_port(), AsyncExitStack(), plane, folder, shop.port)
-        plane.objects.apply(
-            [*rules, Workload("extproc", "extproc", {"grpc": (9000, pod.port)}, shop.workload.labels).endpoints()]
-        )
-        await shop.gateway.settled()
+        pod = Pod(AsyncExitStack(), plane, folder, behind.port)
+        await shop.gateway.apply(objects)
         try:
             yield shop, pod
         finally:
             await pod.stop()
+
+
+async def asked(
+    plane: ControlPlane, behind: Servers, folder: Path, **differently: Unpack[Differently]
+) -> tuple[int, int]:
+    """The status of a harmless request, and how many requests reached the application."""
+    async with secured(plane, behind, folder, **differently) as (shop, pod):
+        await pod.start()
+        return (await shop.send(get())).status, len(shop.upstream.seen)
+
+
+PASSED, REFUSED = (200, 1), (503, 0)
 
 
 def test_the_server_is_reached_with_the_identity_of_the_gateway(
@@ -85,38 +96,26 @@ def test_the_server_is_reached_with_the_identity_of_the_gateway(
     assert runner.run(play()) == (steps("mtls", "Verify"), 403, {GATEWAY_ID})
 
 
-def test_another_identity_of_the_mesh_gets_no_verdict_so_nothing_passes(
+def test_another_identity_of_the_mesh_gets_no_verdict_so_nothing_passes_and_the_policy_is_why(
     runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
 ) -> None:
-    async def play() -> object:
-        other = AUTHORITY.identity("default", "other")
-        async with secured(plane, behind, tmp_path, identity=other) as (shop, pod):
-            await pod.start()
-            return (await shop.send(get())).status, shop.upstream.seen
+    assert runner.run(asked(plane, behind, tmp_path, account=OTHER)) == REFUSED
+    assert runner.run(asked(plane, behind, tmp_path, account=OTHER, without={"AuthorizationPolicy"})) == PASSED
 
-    assert runner.run(play()) == (503, [])
+
+def test_nobody_gets_a_verdict_in_plain_text_and_the_peer_authentication_is_why(
+    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
+) -> None:
+    """Without the AuthorizationPolicy in both, for it refuses whoever has no identity."""
+    plain = {"DestinationRule", "AuthorizationPolicy"}
+    assert runner.run(asked(plane, behind, tmp_path, without=plain)) == REFUSED
+    assert runner.run(asked(plane, behind, tmp_path, without=plain | {"PeerAuthentication"})) == PASSED
 
 
 def test_a_server_of_another_authority_is_not_asked_so_nothing_passes(
     runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
 ) -> None:
-    async def play() -> object:
-        async with secured(plane, behind, tmp_path, root=Authority().root) as (shop, pod):
-            await pod.start()
-            return (await shop.send(get())).status, shop.upstream.seen
-
-    assert runner.run(play()) == (503, [])
-
-
-def test_another_identity_of_the_mesh_is_not_taken_for_the_server_so_nothing_passes(
-    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
-) -> None:
-    async def play() -> object:
-        async with secured(plane, behind, tmp_path) as (shop, pod):
-            inbound = await pod.start("impostor")
-            return (await shop.send(get())).status, shop.upstream.seen, await inbound.callers()
-
-    assert runner.run(play()) == (503, [], set())
+    assert runner.run(asked(plane, behind, tmp_path, root=Authority().root)) == REFUSED
 
 
 def test_while_the_server_is_away_every_request_is_refused_and_when_it_is_back_they_pass(

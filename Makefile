@@ -42,8 +42,8 @@ demo: $(READY) $(if $(findstring opa,$(ARGS)),$(TOOLS)/opa) ## Real Envoy, real 
 test: $(READY) $(TOOLS)/opa $(MANIFEST_TOOLS) $(SCHEMAS) ## Every test but those of the outside data sets, of Istio and of the wheels.
 	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/wheel --ignore=tests/istio_live $(ARGS)
 
-test-istio: $(READY) $(ISTIOD)/istiod ## A real istiod and a real Envoy as its ingress gateway.  ISTIO=1.30 takes the older release.
-	TEST_ISTIOD=$(ISTIOD) TEST_ENVOY=$(ENVOY) $(BIN)/python -m pytest tests/istio_live $(ARGS)
+test-istio: $(READY) $(ISTIOD)/istiod $(ISTIOCTL)/istioctl $(MANIFEST_TOOLS) $(SCHEMAS) ## A real istiod, istioctl, and a real Envoy as the ingress gateway.  ISTIO=1.30 takes the older release.
+	TEST_ISTIOD=$(ISTIOD) TEST_ISTIOCTL=$(ISTIOCTL)/istioctl TEST_ENVOY=$(ENVOY) $(BIN)/python -m pytest tests/istio_live $(ARGS)
 
 matrix: $(READY) ## test-istio on each pair of istiod and Envoy, by hand; docs/istio-matrix.md holds the result.
 	.ci/matrix

@@ -39,11 +39,14 @@ $(SCHEMAS): requirements/schemas.txt .ci/tools/istio-api/go.mod .ci/tools/istio-
 	@rm -r $(@D)/wheel; touch $@
 
 # istiod, of a release branch: ISTIO=1.30 or 1.31.  Its folder is named by the content of its pins, so that each is built
-# once; beside it lie the definitions of Istio's and the Gateway API's kinds, from the same module.
+# once; beside it lie the definitions of Istio's and the Gateway API's kinds, from the same module.  istioctl is of the
+# same version of that module, and has a folder of its own: it needs other modules besides.
 ISTIO ?= 1.31
-ISTIOD = .tools/istiod-$(ISTIO)-$(shell cat .ci/tools/istiod/$(ISTIO)/go.mod .ci/tools/istiod/$(ISTIO)/go.sum | sha256sum | cut -c 1-12)
+built = .tools/$(1)-$(ISTIO)-$(shell cat .ci/tools/$(1)/$(ISTIO)/go.mod .ci/tools/$(1)/$(ISTIO)/go.sum | sha256sum | cut -c 1-12)
+ISTIOD = $(call built,istiod)
+ISTIOCTL = $(call built,istioctl)
 
-istiod: $(ISTIOD)/istiod ## Build istiod into .tools, once.  ISTIO=1.30 takes the older release.
+istiod: $(ISTIOD)/istiod $(ISTIOCTL)/istioctl ## Build istiod and istioctl into .tools, once.  ISTIO=1.30 takes the older release.
 
 $(ISTIOD)/istiod: | .tools/go
 	@set -e; go="$$PWD/.tools/go"; out="$$PWD/$(@D)"; start=$$(date +%s); rm -rf "$$out.part"; mkdir -p "$$out.part"; \
@@ -55,6 +58,13 @@ $(ISTIOD)/istiod: | .tools/go
 	install -m 644 "$$module/tests/integration/pilot/testdata/gateway-api-crd.yaml" "$$out.part/gateway-api.yaml"; \
 	echo "$(ISTIO)" > "$$out.part/version"; rm -rf "$$out"; mv "$$out.part" "$$out"; \
 	echo "istiod: built in $$(( $$(date +%s) - start )) s"
+
+$(ISTIOCTL)/istioctl: | .tools/go
+	@set -e; go="$$PWD/.tools/go"; out="$$PWD/$@"; start=$$(date +%s); mkdir -p $(@D); \
+	echo "istioctl: building release $(ISTIO) from source, once (five minutes)"; \
+	cd .ci/tools/istioctl/$(ISTIO); export CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off; \
+	"$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" istio.io/istio/istioctl/cmd/istioctl; \
+	echo "istioctl: built in $$(( $$(date +%s) - start )) s"
 
 # Built within libopa's module, so that it is the same OPA.
 $(TOOLS)/sdk: benchmarks/engines/sdk/main.go libopa/go.mod libopa/go.sum | .tools/go

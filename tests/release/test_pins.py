@@ -43,3 +43,9 @@ def test_the_go_of_the_wheel_is_new_enough_for_the_library_and_the_tools() -> No
     minor = re.search(r"^GO_MINOR := (\d+)$", (ROOT / ".ci/tools.mk").read_text(), re.MULTILINE)
     assert minor is not None
     assert (1, int(minor[1])) == max(map(numbers, needed))[:2]
+
+
+@pytest.mark.parametrize("release", ["1.30", "1.31"])
+def test_istioctl_is_of_the_same_istio_as_istiod(release: str) -> None:
+    pins = {required(ROOT / f".ci/tools/{tool}/{release}/go.mod", "istio.io/istio") for tool in ("istiod", "istioctl")}
+    assert len(pins) == 1

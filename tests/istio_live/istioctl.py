@@ -46,14 +46,26 @@ def analyze(documents: Sequence[Mapping[str, object]], folder: Path, *, everywhe
     return _said(done.returncode, [*unread, *re.findall(r"^\w+ \[IST\d+\] .+$", done.stdout, re.MULTILINE)])
 
 
+def proxy_config(dump: bytes, folder: Path) -> bytes:
+    """`istioctl proxy-config all`, of a dump in place of a pod."""
+    file = folder / "dump.json"
+    file.write_bytes(dump)
+    return _run(folder, "proxy-config", "all", "--file", str(file), "--output", "json").stdout.encode()
+
+
 def _istioctl(
     documents: Sequence[Mapping[str, object]], folder: Path, *command: str
 ) -> subprocess.CompletedProcess[str]:
     file = folder / "manifests.yaml"
     file.write_text(manifests(documents))
-    home = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(folder / "none")}  # no cluster of this machine's
-    arguments = [os.environ["TEST_ISTIOCTL"], *command, str(file)]
-    return subprocess.run(arguments, env=home, capture_output=True, text=True, check=False)
+    return _run(folder, *command, str(file))
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Without a cluster of this machine's."""
+    home = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(folder / "none")}
+    command = [os.environ["TEST_ISTIOCTL"], *arguments]
+    return subprocess.run(command, env=home, capture_output=True, text=True, check=False)
 
 
 def _said(status: int, remarks: Sequence[str]) -> Said:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from istio_live.control_plane import ControlPlane
+from istio_live.istioctl import proxy_config
 from istio_live.stage import GATEWAY_API, Mesh, Servers
-from istio_live.test_mistakes import MISTAKES, Mistake
+from istio_live.test_mistakes import MISTAKES, Mistake, misspelt_field
 from istio_live.test_mutual_tls import secured
 
 from extproc.config import Settings, load_settings
 from extproc.istio.doctor.examine import examine, expected_of
 from extproc.istio.doctor.probe import ask, probe_of
+from extproc.istio.doctor.process import NOT_ASKED
 from extproc.istio.doctor.sources import from_admin
 
 # This mesh has no mutual TLS and no outlier detection: the other test's has.
@@ -31,9 +33,13 @@ NAMED = {
     "misspelt_field": ("message_timeout", "probe_denied"),
     "unknown_cluster": ("cluster_missing", "probe_unmarked"),
     "version_that_is_no_expression": (None, "probe_denied"),
+    "version_of_another_release": ("not_attached", "probe_uninspected"),
+    "target_refs_beside_workload_selector": ("not_attached", "probe_uninspected"),
     "only_envoy_checks_it": ("update_rejected", "probe_denied"),
 }
 """What the doctor finds, and what its probe (an attack in a body) becomes."""
+REMOVED = ("not_attached", "probe_uninspected")
+"""The same once the EnvoyFilter is gone."""
 
 
 def settings_of(shop: Mesh) -> Settings:
@@ -83,3 +89,37 @@ def test_each_mistake_is_named(runner: asyncio.Runner, shop: Mesh, mistake: Mist
     finding, probe = NAMED[mistake.make.__name__]
     ids, outcome = runner.run(play())
     assert (ids - OF_THIS_MESH, outcome) == ({finding} - {None}, probe)
+
+
+async def read_both_ways(shop: Mesh, folder: Path) -> tuple[set[str], set[str]]:
+    """What is found in Envoy's own dump, and in what istioctl makes of it."""
+    dump = (await from_admin(f"http://{shop.gateway.admin}")).dump
+    ways = (dump, proxy_config(dump, folder))
+    own, printed = ({each.id for each in examine(way, expected_of(settings_of(shop)), NOT_ASKED)} for way in ways)
+    return own, printed
+
+
+def test_the_same_is_found_in_what_istioctl_prints(runner: asyncio.Runner, shop: Mesh, tmp_path: Path) -> None:
+    wrong = next(mistake for mistake in MISTAKES if mistake.make is misspelt_field).of(shop.attachment)
+
+    async def play() -> object:
+        sound = await read_both_ways(shop, tmp_path)
+        await shop.gateway.apply([wrong])
+        broken = await read_both_ways(shop, tmp_path)
+        await shop.gateway.apply([shop.attachment])
+        return sound, broken
+
+    broken = OF_THIS_MESH | {"message_timeout"}
+    assert runner.run(play()) == ((OF_THIS_MESH, OF_THIS_MESH), (broken, broken))
+
+
+def test_a_filter_that_was_taken_away_is_named(runner: asyncio.Runner, shop: Mesh) -> None:
+    async def play() -> tuple[set[str], str]:
+        await shop.gateway.delete([shop.attachment])
+        seen = await found(shop), await probed(shop)
+        await shop.gateway.apply([shop.attachment])
+        return seen
+
+    finding, probe = REMOVED
+    ids, outcome = runner.run(play())
+    assert (ids - OF_THIS_MESH, outcome) == ({finding}, probe)

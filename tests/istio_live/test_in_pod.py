@@ -102,7 +102,7 @@ def test_while_the_server_is_away_nothing_passes_and_when_it_is_back_it_is_asked
         async with beside(plane, tmp_path, CLASSIC) as (shop, server):
             await server.aclose()
             shop.upstream.seen.clear()
-            away = {(await shop.send(get())).status for _ in range(20)}
+            away = {(await shop.send(get())).status for _ in range(20)}, await probed(shop)
             reached = list(shop.upstream.seen)
             async with serving(tmp_path, UNHURRIED):
 
@@ -112,4 +112,4 @@ def test_while_the_server_is_away_nothing_passes_and_when_it_is_back_it_is_asked
                 return away, reached, await until(passes), await outcome(shop)
 
     away, reached, back, after = runner.run(play())
-    assert (away, reached, back, after) == ({503}, [], True, ENFORCED)
+    assert (away, reached, back, after) == (({503}, "probe_unmarked"), [], True, ENFORCED)

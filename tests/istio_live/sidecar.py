@@ -26,6 +26,7 @@ from extproc.istio.manifests.render import render
 _PID = os.getpid()
 IP = f"127.{1 + (_PID >> 16) % 250}.{_PID >> 8 & 255}.{_PID & 255}"
 POD = Workload(NAME, NAME, {"grpc": (PORT, PORT)}, LABELS, ip=IP)
+ACCOUNT = (NAME, NAME)
 ACCESS = ("Service", "PeerAuthentication", "AuthorizationPolicy", "DestinationRule")
 """The kinds that say who reaches the server, and how."""
 
@@ -38,25 +39,37 @@ class Sidecar:
 
     async def callers(self) -> set[str]:
         """The identities that it let in so far."""
-        return set(re.findall(r"^200 \S+ caller=(\S+)$", self.log.read_text(), re.MULTILINE))
+        return self._said("via_upstream")
+
+    async def refused(self) -> set[str]:
+        """The identities that the AuthorizationPolicy refused so far; their answer is gRPC's, with status 200."""
+        return self._said(r"rbac_access_denied\S*")
+
+    def _said(self, details: str) -> set[str]:
+        return set(re.findall(rf"^\d+ {details} caller=(\S+)$", self.log.read_text(), re.MULTILINE))
 
 
 def access(settings: Settings, attachment: Attachment, without: Collection[str] = ()) -> list[Object]:
-    """What `render` prints of those kinds, and the pod's endpoint."""
+    """What `render` prints of those kinds, and the pod, by which istiod knows the name that the gateway must check."""
     documents = render(settings, attachment, Pods(image=NAME, memory_bytes=1 << 30), "server")
     rendered = [dict(one) for one in documents if one["kind"] in ACCESS and one["kind"] not in without]
     _, service, endpoints = POD.objects()
     for one in rendered:
         if one["kind"] == "Service":
             one["spec"]["clusterIP"] = service["spec"]["clusterIP"]
-    return [*rendered, endpoints]
+    return [*rendered, endpoints, pod(POD)]
 
 
 @asynccontextmanager
-async def sidecar(plane: ControlPlane, folder: Path, *, server: int) -> AsyncIterator[Sidecar]:
-    """Before the server at this port of this machine; the objects of `access` must have been applied."""
-    plane.objects.apply([pod(POD), _before(server)])
-    identity = await certified(plane, NAME, NAME)
+async def sidecar(
+    plane: ControlPlane, folder: Path, *, server: int, account: tuple[str, str] = ACCOUNT
+) -> AsyncIterator[Sidecar]:
+    """Before the server at this port of this machine; the objects of `access` must have been applied.
+
+    `account` is that of its certificate (namespace, name).
+    """
+    plane.objects.apply([_before(server)])
+    identity = await certified(plane, *account)
     async with (
         agent(plane.root, identity) as sds,
         proxy(plane, "sidecar", POD, folder, agent=sds) as (_, log, _),

@@ -11,21 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+import pytest
 from faults.stage import get, post
 from istio_live.agent import agent, certified
 from istio_live.certificates import Authority
 from istio_live.control_plane import ControlPlane
 from istio_live.readme import carried_out, steps
-from istio_live.sidecar import Sidecar, access, sidecar
-from istio_live.stage import CLASSIC, Mesh, Servers, mesh
+from istio_live.sidecar import ACCOUNT, Sidecar, access, sidecar
+from istio_live.stage import CLASSIC, GATEWAY_API, Api, Mesh, Servers, mesh
 from server.serving import until
 from typing_extensions import Unpack
 
 from extproc.config import load_settings
 from extproc.istio.attachment import Attachment
 
-GATEWAY_ID = "spiffe://cluster.local/ns/istio-ingress/sa/istio-ingressgateway"
-GATEWAY = ("istio-ingress", "istio-ingressgateway")
 OTHER = ("default", "other")
 ATTACK = post(b'{"a": "attack"}')
 
@@ -38,20 +37,27 @@ class Pod:
     plane: ControlPlane
     folder: Path
     server: int
+    account: tuple[str, str]
 
     async def start(self) -> Sidecar:
-        return await self.stack.enter_async_context(sidecar(self.plane, self.folder, server=self.server))
+        one = sidecar(self.plane, self.folder, server=self.server, account=self.account)
+        return await self.stack.enter_async_context(one)
 
     async def stop(self) -> None:
         await self.stack.aclose()
 
 
 class Differently(TypedDict, total=False):
-    """The account (namespace, name) whose certificate the gateway has, the root that it trusts, the kinds left out."""
+    """The gateway, the account (namespace, name) of its certificate, the root that it trusts, the kinds left out.
 
+    `server`: the account of the certificate of the server's pod.
+    """
+
+    api: Api
     account: tuple[str, str]
     root: bytes
     without: Collection[str]
+    server: tuple[str, str]
 
 
 @asynccontextmanager
@@ -60,11 +66,13 @@ async def secured(
 ) -> AsyncIterator[tuple[Mesh, Pod]]:
     """A gateway that reaches the server through the sidecar of its pod alone."""
     config = load_settings(behind.ours.folder / "extproc.yaml")
-    objects = access(config, Attachment(CLASSIC.gateway), differently.get("without", ()))
-    identity = await certified(plane, *differently.get("account", GATEWAY))
+    api = differently.get("api", CLASSIC)
+    objects = access(config, Attachment(api.gateway), differently.get("without", ()))
+    own = (api.gateway.namespace, api.gateway.service_account)
+    identity = await certified(plane, *differently.get("account", own))
     root = differently.get("root", plane.root)
-    async with agent(root, identity) as sds, mesh(plane, behind, folder, agent=sds) as shop:
-        pod = Pod(AsyncExitStack(), plane, folder, behind.port)
+    async with agent(root, identity) as sds, mesh(plane, behind, folder, api, agent=sds) as shop:
+        pod = Pod(AsyncExitStack(), plane, folder, behind.port, differently.get("server", ACCOUNT))
         await shop.gateway.apply(objects)
         try:
             yield shop, pod
@@ -84,22 +92,30 @@ async def asked(
 PASSED, REFUSED = (200, 1), (503, 0)
 
 
+@pytest.mark.parametrize("api", [CLASSIC, GATEWAY_API], ids=["classic", "gateway-api"])
 def test_the_server_is_reached_with_the_identity_of_the_gateway(
-    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
+    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path, api: Api
 ) -> None:
+    identity = f"spiffe://cluster.local/ns/istio-ingress/sa/{api.service}"
+
     async def play() -> object:
-        async with secured(plane, behind, tmp_path) as (shop, pod):
+        async with secured(plane, behind, tmp_path, api=api) as (shop, pod):
             inbound = await pod.start()
             shown = await carried_out(steps("mtls", "Verify"), {"GATEWAY": f"http://{shop.gateway.address}"})
             return shown, (await shop.send(ATTACK)).status, await until(inbound.callers)
 
-    assert runner.run(play()) == (steps("mtls", "Verify"), 403, {GATEWAY_ID})
+    assert runner.run(play()) == (steps("mtls", "Verify"), 403, {identity})
 
 
 def test_another_identity_of_the_mesh_gets_no_verdict_so_nothing_passes_and_the_policy_is_why(
     runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
 ) -> None:
-    assert runner.run(asked(plane, behind, tmp_path, account=OTHER)) == REFUSED
+    async def play() -> object:
+        async with secured(plane, behind, tmp_path, account=OTHER) as (shop, pod):
+            inbound = await pod.start()
+            return (await shop.send(get())).status, shop.upstream.seen, await until(inbound.refused)
+
+    assert runner.run(play()) == (503, [], {"spiffe://cluster.local/ns/default/sa/other"})
     assert runner.run(asked(plane, behind, tmp_path, account=OTHER, without={"AuthorizationPolicy"})) == PASSED
 
 
@@ -116,6 +132,12 @@ def test_a_server_of_another_authority_is_not_asked_so_nothing_passes(
     runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
 ) -> None:
     assert runner.run(asked(plane, behind, tmp_path, root=Authority().root)) == REFUSED
+
+
+def test_another_identity_is_not_taken_for_the_server_so_nothing_passes(
+    runner: asyncio.Runner, plane: ControlPlane, behind: Servers, tmp_path: Path
+) -> None:
+    assert runner.run(asked(plane, behind, tmp_path, server=OTHER)) == REFUSED
 
 
 def test_while_the_server_is_away_every_request_is_refused_and_when_it_is_back_they_pass(

@@ -61,7 +61,7 @@ $(ISTIOD)/istiod: | .tools/go
 
 $(ISTIOCTL)/istioctl: | .tools/go
 	@set -e; go="$$PWD/.tools/go"; out="$$PWD/$@"; start=$$(date +%s); mkdir -p $(@D); \
-	echo "istioctl: building release $(ISTIO) from source, once (five minutes)"; \
+	echo "istioctl: building release $(ISTIO) from source, once (up to five minutes)"; \
 	cd .ci/tools/istioctl/$(ISTIO); export CGO_ENABLED=0 GOFLAGS= GOTOOLCHAIN=local GOWORK=off; \
 	"$$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$$out" istio.io/istio/istioctl/cmd/istioctl; \
 	echo "istioctl: built in $$(( $$(date +%s) - start )) s"

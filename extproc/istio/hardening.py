@@ -5,6 +5,7 @@ from datetime import timedelta
 from envoy_data_plane.envoy.config.core.v3 import (
     GrpcService,
     Http1ProtocolOptions,
+    Http2ProtocolOptions,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
 )
@@ -17,6 +18,9 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from extproc.istio.gateway import FilterSettings
 from extproc.istio.guards import request_guard, response_guard, strip_client_headers
 from extproc.istio.processor import LOCAL, processor
+
+MOST_STREAMS = 100
+"""HTTP/2 requests of one client connection at a time (RFC 9113 section 6.5.2 advises no fewer)."""
 
 
 def hardening(idle_timeout: timedelta | None = None) -> HttpConnectionManager:
@@ -32,6 +36,8 @@ def hardening(idle_timeout: timedelta | None = None) -> HttpConnectionManager:
         ),
         # HTTP/1.1 trailers are dropped unless asked for; the policy decides about them like about the rest.
         http_protocol_options=Http1ProtocolOptions(enable_trailers=True),
+        # As Envoy advises for an edge: a few connections must not take all places of a worker.
+        http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=MOST_STREAMS),
         stream_idle_timeout=timedelta(minutes=5),
         request_timeout=timedelta(seconds=60),
         request_headers_timeout=timedelta(seconds=15),

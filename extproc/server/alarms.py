@@ -38,6 +38,11 @@ class Alarms:
         finally:
             self._due.pop(task, None)
 
+    def ring(self, task: asyncio.Task[object]) -> None:
+        """End the wait of this task now, as if its time were up; nothing where it waits no more."""
+        if self._due.pop(task, None) is not None:
+            task.cancel()
+
     def _set(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -52,16 +52,26 @@ Handler: TypeAlias = Callable[[Stream], Awaitable[bool]]
 class Driver:
     """The server's sockets.
 
-    `receive_limit_bytes` must exceed Envoy's buffer plus a message's headers.  An exchange beyond `streams` at a time
-    ends with RESOURCE_EXHAUSTED, which Envoy turns into a denial; grpc's own limit would refuse health checks too, and
-    Envoy would take a busy server for a dead one.  With `tls` a stream of a peer that may not ask ends with
-    PERMISSION_DENIED before it is read; health checks need a certificate of the CA and no name.
+    `receive_limit_bytes` must exceed Envoy's buffer plus a message's headers.  For an exchange beyond `streams` at a
+    time `make_room` is asked to end another; where it cannot, the new one ends with RESOURCE_EXHAUSTED, which Envoy
+    turns into a denial.  grpc's own limit would refuse health checks too, and Envoy would take a busy server for a dead
+    one.  With `tls` a stream of a peer that may not ask ends with PERMISSION_DENIED before it is read; health checks
+    need a certificate of the CA and no name.
     """
 
-    def __init__(self, *, handler: Handler, receive_limit_bytes: int, streams: int, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        handler: Handler,
+        receive_limit_bytes: int,
+        streams: int,
+        make_room: Callable[[], bool] = lambda: False,
+        tls: Tls | None = None,
+    ) -> None:
         self._handler = handler
         self._tls = tls
-        self._free = streams
+        self._places = asyncio.Semaphore(streams)
+        self._make_room = make_room
         self.server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", receive_limit_bytes),
@@ -102,18 +112,12 @@ class Driver:
     async def _process(self, _: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         if self._tls is not None and not self._tls.admits(context.auth_context()):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the certificate has no name that may ask")
-        if not self._free:
+        if self._places.locked() and not self._make_room():
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many exchanges at a time")
-        self._free -= 1
-        try:
-            await self._serve(context)
-        finally:
-            self._free += 1
-
-    async def _serve(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         stream = Stream(context)
         try:
-            denied = await self._handler(stream)
+            async with self._places:
+                denied = await self._handler(stream)
         except asyncio.CancelledError:
             # The peer is gone.  If it is not, an end without a status would be an OK end.
             if not context.cancelled():

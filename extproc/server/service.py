@@ -16,13 +16,12 @@ from extproc.core.trace import TraceContext, parse_traceparent
 from extproc.errors import EngineTimeout, EvidenceUnwritable, ExchangeError
 from extproc.server.alarms import Alarms
 from extproc.server.codec import decode, encode
+from extproc.server.waiting import BODY_S, Waiting
 from extproc.telemetry.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
 GRACE_S = 0.25
 """How long an engine may overrun its own deadline before we stop waiting: some built-ins do not look at the clock."""
-BODY_S = 300.0
-"""How long a body may take, beyond Envoy's own `request_timeout`: what is never whole must not be held for ever."""
 
 
 class Stream(Protocol):
@@ -74,8 +73,8 @@ class Service:
         self._new_trace_id = new_trace_id
         self._deadline_s = deadline_s
         self._allow_unrecorded = allow_unrecorded
-        self._body_s = body_s
         self._alarms = Alarms()
+        self._waiting = Waiting(alarms=self._alarms, metrics=metrics, limit_s=body_s)
         self.in_flight = 0
 
     async def serve(self, stream: Stream) -> bool:
@@ -93,15 +92,13 @@ class Service:
             self.in_flight -= 1
         return exchange.denied
 
+    def make_room(self) -> bool:
+        """End an exchange that only awaits a body, so that another has its place; False where there is none."""
+        return self._waiting.give_up_longest()
+
     async def _next(self, stream: Stream, exchange: Exchange) -> bytes | None:
         """The next message.  None too where a body is late: the stream is not at its end, and the driver aborts it."""
-        if not exchange.due:
-            return await stream.read()
-        try:
-            return await self._alarms.by(monotonic() + self._body_s, stream.read())
-        except TimeoutError:
-            _LOG.warning("a body did not come in time", extra={"limit_s": self._body_s})
-            return None
+        return await (self._waiting.wait(stream.read) if exchange.due else stream.read())
 
     async def _reply(self, exchange: Exchange, message: bytes, *, due: float) -> Reply:
         step: Step

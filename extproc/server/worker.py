@@ -91,7 +91,11 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
             allow_unrecorded=not required,
         )
         driver = Driver(
-            handler=service.serve, receive_limit_bytes=receive_limit_bytes(settings), streams=STREAMS, tls=tls
+            handler=service.serve,
+            receive_limit_bytes=receive_limit_bytes(settings),
+            streams=STREAMS,
+            make_room=service.make_room,
+            tls=tls,
         )
         health = Health(driver.server)
         await health.set(serving=False)  # until the first probe: the servicer itself begins with SERVING

@@ -38,6 +38,7 @@ class Metrics:
     decisions: Counter
     decision_duration_s: Histogram
     exchanges_in_flight: Gauge
+    exchanges_given_up: Counter
     body_bytes_held: Gauge
     engine_errors: Counter
     engine_evaluations: Counter
@@ -108,6 +109,7 @@ def metrics(registry: CollectorRegistry) -> Metrics:
             buckets=_DURATION_BUCKETS_S,
         ),
         exchanges_in_flight=gauge("exchanges_in_flight", "HTTP exchanges that are open now."),
+        exchanges_given_up=counter("exchanges_given_up", "Those that awaited a body when others needed their place."),
         body_bytes_held=gauge("body_bytes_held", "Bytes of bodies in memory now."),
         engine_errors=counter("engine_errors", "Evaluations that failed.", "code"),
         engine_evaluations=counter("engine_evaluations", "Evaluations that the embedded engine answered.", "outcome"),

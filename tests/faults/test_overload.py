@@ -5,14 +5,17 @@ from collections import Counter
 
 import grpc.aio
 import pytest
-from faults.stage import Stage, code, post, receipts_of, unreceipted
+from faults.stage import Stage, code, get, post, receipts_of, unreceipted
 from server.serving import GET, Stream, until
+
+from extproc.server.translation import STREAMS
 
 BODY = 64 << 10
 BUDGET = 1 << 20
 CONFIG: dict[str, object] = {"inspection": {"memory_bytes": BUDGET, "request_body_bytes": BODY}}
 CUTS, AT_ONCE = 200, 50
 HELD, IN_FLIGHT = "extproc_body_bytes_held", "extproc_exchanges_in_flight"
+GIVEN_UP = "extproc_exchanges_given_up_total"
 
 
 @pytest.mark.parametrize("way_out", ["finish", "cancel"])
@@ -64,6 +67,34 @@ def test_clients_that_leave_in_mid_body_leave_one_receipt_each_and_nothing_else(
     assert len({one["request"]["id"] for one in receipts}) == CUTS
     assert (stage.recorder.seen, unreceipted(stage.recorder.seen, receipts)) == ([], [])
     assert runner.run(stage.server.metric(IN_FLIGHT)) == 0
+
+
+def test_bodies_that_never_come_do_not_keep_others_out(stage: Stage, runner: asyncio.Runner) -> None:
+    """More of them than a worker has places, each a connection of its own: no limit of one helps here."""
+    head = b"POST / HTTP/1.1\r\nhost: gateway.test\r\ncontent-length: 1000\r\n\r\n"
+    others = 20
+
+    async def play() -> tuple[list[int], float]:
+        host, _, port = stage.envoy.address.rpartition(":")
+        idle = []
+        for _ in range(STREAMS + others):
+            idle.append((await asyncio.open_connection(host, int(port)))[1])
+            idle[-1].write(head)
+        await until(lambda: _equal(stage.server.metric(GIVEN_UP), others))
+        answers = [(await stage.send(request)).status for request in (get(), post(b'{"a": 1}'))]
+        given_up = await stage.server.metric(GIVEN_UP)
+        for writer in idle:
+            writer.transport.abort()
+        await until(lambda: _equal(stage.server.metric(IN_FLIGHT), 0))
+        return answers, given_up
+
+    answers, given_up = runner.run(play())
+    # The second may have the place of the first.
+    assert (answers, given_up - others in {1, 2}) == ([200, 200], True)
+    receipts = runner.run(receipts_of(stage.log, STREAMS + others + 4))
+    states = Counter((one["request"]["inspection"], *one["decision"].get("reasons", ())) for one in receipts)
+    assert states[("not_sent", "stream_ended")] == STREAMS + others
+    assert unreceipted(stage.recorder.seen, receipts) == []
 
 
 async def _equal(answer: object, wanted: float) -> bool:

@@ -39,6 +39,13 @@ def test_every_time_out_is_finite(gateway: Gateway) -> None:
     ]
 
 
+def test_one_connection_has_few_requests_at_a_time(gateway: Gateway) -> None:
+    options = connection_manager(gateway).http2_protocol_options
+
+    assert options is not None
+    assert options.max_concurrent_streams == 100
+
+
 def test_the_route_waits_longer_than_all_messages_to_the_processor(gateway: Gateway) -> None:
     manager = connection_manager(replace(gateway, message_timeout_ms=20_000))
 

@@ -74,6 +74,7 @@ def test_the_connection_manager_gets_finite_time_outs_and_one_spelling_of_each_p
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
         "http_protocol_options": {"enable_trailers": True},
+        "http2_protocol_options": {"max_concurrent_streams": 100},
         "stream_idle_timeout": "300s",
         "request_timeout": "60s",
         "request_headers_timeout": "15s",

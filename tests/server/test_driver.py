@@ -139,6 +139,39 @@ def test_a_stream_beyond_the_most_is_refused_and_a_health_check_is_not() -> None
     assert asyncio.run(play()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, serving, grpc.StatusCode.OK)
 
 
+def test_a_new_stream_has_the_place_of_one_that_makes_room() -> None:
+    async def play() -> tuple[grpc.StatusCode, Ending]:
+        leaving: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+        started = asyncio.Event()
+
+        async def leave_when_told(stream: Stream) -> bool:
+            if await stream.read() == b"stay":
+                told = asyncio.Event()
+                leaving.put_nowait(told)
+                started.set()
+                await told.wait()
+                return False
+            await stream.write(b"served")
+            return await echo(stream)
+
+        def make_room() -> bool:
+            leaving.get_nowait().set()
+            return True
+
+        driver = Driver(handler=leave_when_told, receive_limit_bytes=LIMIT, streams=1, make_room=make_room)
+        address = await driver.listen("127.0.0.1:0")
+        async with grpc.aio.insecure_channel(address) as channel:
+            first = channel.stream_stream(f"/{SERVICE}/Process")()
+            await first.write(b"stay")
+            await started.wait()
+            second = await _end(channel, b"go", done=True)
+            gone = await first.code()
+        await driver.stop(0)
+        return gone, second
+
+    assert asyncio.run(play()) == (grpc.StatusCode.INTERNAL, ([b"served"], grpc.StatusCode.OK))
+
+
 def test_a_peer_that_goes_away_cancels_the_handler() -> None:
     async def play() -> str:
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from extproc.core.decoding import graphql
 from extproc.core.events import Headers
 from extproc.core.half import Half, attribute, principal_of, status_of
 from extproc.core.inspection import VISIBLE, Inspection, State
@@ -79,7 +80,8 @@ def document(
     if request.inspection.parsed is not None:
         whole["parsed_body"] = orjson.Fragment(request.inspection.parsed)
     for name, text in request.inspection.lifted:
-        whole[name] = orjson.Fragment(text)
+        ambiguous = name == "graphql" and graphql.is_in_url(shown.query)
+        whole[name] = orjson.Fragment(graphql.beside_url(text) if ambiguous else text)
     if response is not None:
         status = {"status": status_of(response.head)}
         attributes["response"] = {"http": status | _headers(response.head) | _content(response, compatibility_bodies)}

@@ -2,10 +2,13 @@
 
 graphql-core reads the document, within bounds of length, tokens, comments and depth.  Nothing is validated against a
 schema, and directives such as `@skip` are not applied: `root_fields` may name more than will be resolved, never less.
+
+Many servers (graphene, express-graphql) prefer what the URL says to what the body says; GraphQL over HTTP knows these
+parameters for GET alone.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 import orjson
@@ -16,8 +19,10 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
     parse,
 )
 
@@ -25,6 +30,7 @@ from extproc.core.decoding import members
 from extproc.errors import Malformed
 
 _MEMBERS = frozenset({"query", "operationName", "variables"})
+_PARAMETERS = frozenset({"query", "operationname", "variables", "extensions"})
 _LONGEST = 1 << 16  # the lexer takes some 100 ms for a MiB of one string
 _MOST_TOKENS = 2_000  # some 8 ms
 # What an executable document may begin with, after what the lexer ignores; a description may stand before an operation.
@@ -41,10 +47,11 @@ def is_spoken(tree: object) -> bool:
 
 
 def lift(body: object) -> bytes:
-    """A JSON object of `operation` (query, mutation or subscription), `name`, `root_fields` and `variables`.
+    """A JSON object: `operation` (query, mutation or subscription), `name`, `root_fields`, `literals`, `variables`.
 
     `name` is there where the operation has one, `variables` where they were sent; root fields stand in order, without
-    aliases, fragments followed.  Where a document cannot be read or names no one operation, `problem` says so instead.
+    aliases, fragments followed.  `literals` are the strings in the whole document, as a server reads them, where there
+    are any.  Where a document cannot be read or names no one operation, `problem` stands for the first three.
     """
     request = cast("dict[str, object]", body)  # `is_spoken` has seen to it
     shown = _request(request)
@@ -58,7 +65,19 @@ def lift_document(text: str) -> bytes:
     document = _read(text)
     if document is None:
         raise Malformed("no GraphQL document, or one beyond our bounds")
-    return orjson.dumps(_shown(document, None))
+    return orjson.dumps(_shown(document, text, None))
+
+
+def is_in_url(names: Iterable[str]) -> bool:
+    """Whether a query string has a parameter of a GraphQL request, whatever its case, brackets (`a[b]`) or space."""
+    return any(name.partition("[")[0].strip().casefold() in _PARAMETERS for name in names)
+
+
+def beside_url(lifted: bytes) -> bytes:
+    """What is lifted where the URL has such parameters too: which of the two operations runs is the server's choice."""
+    shown = cast("dict[str, object]", members.exact(lifted))
+    kept = {name: shown[name] for name in ("literals", "variables") if name in shown}
+    return orjson.dumps({"problem": "url", **kept})
 
 
 def _request(body: dict[str, object]) -> dict[str, object]:
@@ -67,8 +86,9 @@ def _request(body: dict[str, object]) -> dict[str, object]:
         return {"problem": "member_case"}
     if not isinstance(name, str | None):
         return {"problem": "operation"}
-    document = _read(str(body["query"]))
-    return {"problem": "document"} if document is None else _shown(document, name or None)
+    text = str(body["query"])
+    document = _read(text)
+    return {"problem": "document"} if document is None else _shown(document, text, name or None)
 
 
 def _read(text: str) -> DocumentNode | None:
@@ -85,17 +105,38 @@ def _read(text: str) -> DocumentNode | None:
         return None
 
 
-def _shown(document: DocumentNode, name: str | None) -> dict[str, object]:
+def _shown(document: DocumentNode, text: str, name: str | None) -> dict[str, object]:
+    literals = [*_literals(document)] if '"' in text else []  # the walk takes half as long as the reading
+    return {**_operation(document, name), **({"literals": literals} if literals else {})}
+
+
+def _operation(document: DocumentNode, name: str | None) -> dict[str, object]:
     """The operation that `name` selects, or the only one (GraphQL, section 6.1, GetOperation)."""
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     chosen = operations if name is None else [node for node in operations if node.name and node.name.value == name]
     if len(chosen) != 1:
         return {"problem": "operation"}
     (operation,) = chosen
-    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    defined = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
+    fragments = {node.name.value: node for node in defined}
+    if len(fragments) != len(defined):
+        return {"problem": "fragment"}
     named = {"name": operation.name.value} if operation.name else {}
     fields = dict.fromkeys(_root_fields(operation.selection_set, fragments))
     return {"operation": operation.operation.value, **named, "root_fields": [*fields]}
+
+
+def _literals(document: DocumentNode) -> Iterator[str]:
+    """Every string of the document, wherever it stands: escapes undone, block strings without their indentation."""
+    waiting: list[Node] = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, StringValueNode):
+            yield node.value
+        for child in reversed([getattr(node, key, None) for key in node.keys]):
+            waiting += (
+                reversed(child) if isinstance(child, tuple | list) else [child] if isinstance(child, Node) else []
+            )
 
 
 def _root_fields(root: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]) -> Iterator[str]:

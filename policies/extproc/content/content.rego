@@ -9,13 +9,27 @@ package extproc.content
 
 # METADATA
 # title: Text of the request
-# description: The parsed body and query, the path decoded and raw, a text body and the trailers; all in lower case.
-request_text := lower(concat("\u001f", _request_parts))
+# description: |
+#   The parsed body and query, the path decoded and raw, a text body, the strings of a GraphQL document and the
+#   trailers; all in lower case. Where there are escapes such as \u0027 in it, all of it is there a second time without
+#   them: another parser may follow, of JSON in a string or of GraphQL that was not lifted.
+request_text := concat("\u001f", {_request_text, _unescaped})
 
 # METADATA
 # title: Text of the response
 # description: The parsed body with its numbers of 13 to 19 digits, a text body and the trailers.
 response_text := concat("\u001f", _response_parts)
+
+_request_text := lower(concat("\u001f", _request_parts))
+
+_unescaped := _request_text if not contains(_request_text, `\u`)
+
+_unescaped := strings.replace_n(
+	{sprintf("\\u%04x", [code]): lower(sprintf("%c", [code])) | some code in numbers.range(9, 126)},
+	regex.replace(_request_text, `\\u\{0*([0-9a-f]{2})\}`, `\u00$1`),
+) if {
+	contains(_request_text, `\u`)
+}
 
 _request_parts contains string if {
 	walk(_request, [_, string])
@@ -35,6 +49,7 @@ _request := [
 	object.get(input, "parsed_path", null),
 	object.get(input, ["attributes", "request", "http", "path"], null),
 	object.get(input, ["attributes", "request", "http", "body"], null),
+	object.get(input, ["graphql", "literals"], null),
 	object.get(input, ["attributes", "request", "http", "trailers"], null),
 ]
 

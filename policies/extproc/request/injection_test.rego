@@ -76,3 +76,11 @@ test_plain_language_is_allowed if {
 		set() == codes(with_body({"note": text}))
 	}
 }
+
+test_sql_injection_in_a_graphql_document_is_denied_lifted_or_not if {
+	literals := {"graphql": {"operation": "query", "root_fields": ["a"], "literals": ["' OR '1'='1' --"]}}
+	{"sql_injection"} == codes(object.union(with_body({}), literals))
+	document := `{ a(x: "\u0027 OR \u00271\u0027=\u00271\u0027 --") }`
+	{"sql_injection"} == codes(with_body([{"query": document}]))
+	{"sql_injection"} == codes(object.union(with_body({}), {"parsed_query": {"query": [document]}}))
+}

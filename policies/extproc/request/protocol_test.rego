@@ -40,7 +40,7 @@ test_an_operation_that_is_read_is_allowed if {
 }
 
 test_a_graphql_request_without_one_operation_is_denied if {
-	every problem in ["operation", "member_case", "problem_of_a_later_version"] {
+	every problem in ["operation", "fragment", "member_case", "url", "problem_of_a_later_version"] {
 		{"ambiguous_graphql"} == codes(with_graphql({"problem": problem}))
 	}
 }

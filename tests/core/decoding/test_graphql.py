@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from extproc.core.decoding import decode
 from extproc.core.decoding.decoded import Decoded
+from extproc.core.decoding.graphql import beside_url, is_in_url
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.events import JSON
 from extproc.core.rules import Limits
@@ -32,7 +33,7 @@ def _lifted(body: JSON) -> JSON:
         ("mutation M { drop @skip(if: true) }", {"operation": "mutation", "name": "M", "root_fields": ["drop"]}),
         ("subscription { s }", {"operation": "subscription", "root_fields": ["s"]}),
         ("\ufeff ,# comment\n{a}", {"operation": "query", "root_fields": ["a"]}),
-        ('"what it does" query {a}', {"operation": "query", "root_fields": ["a"]}),
+        ('"what it does" query {a}', {"operation": "query", "root_fields": ["a"], "literals": ["what it does"]}),
         (
             """{ ...F z } fragment F on Query { a ...G ... on Query { b } ... @include(if: true) { c } ...F }
             fragment G on Query { d ...F }""",
@@ -77,12 +78,54 @@ def test_variables_keep_their_digits() -> None:
         ({"query": "query A {a} query A {b}", "operationName": "A"}, "operation"),
         ({"query": "fragment F on Query {a}"}, "operation"),
         ({"query": "{a}", "operationName": 1}, "operation"),
+        ({"query": "{...F} fragment F on Q {a} fragment F on Q {b}"}, "fragment"),
         ({"query": "{a}", "Query": "{b}"}, "member_case"),
         ({"query": "{a}", "operationname": "B"}, "member_case"),
     ],
 )  # fmt: skip
 def test_a_request_without_one_readable_operation_is_shown_with_its_problem(body: JSON, problem: str) -> None:
     assert _lifted(body) == {"problem": problem}
+
+
+def test_strings_are_shown_as_a_server_reads_them_wherever_they_stand() -> None:
+    query = r'''query A($v: S = "\u0041") @d(e: "\u{42}") { a(b: "\"", c: [{d: "\\n"}, 1, ENUM]) ...F }
+    query B { b(c: """
+      block \"""
+        two
+    """) }
+    fragment F on Q { ... @d(e: "\/") { f(g: "") } }'''
+    shown = _lifted({"query": query, "operationName": "A"})
+    assert isinstance(shown, dict)
+    literals = shown.pop("literals")
+    assert isinstance(literals, list)
+    assert sorted(map(str, literals)) == sorted(["A", "B", '"', "\\n", 'block """\n  two', "/", ""])
+    assert shown == {"operation": "query", "name": "A", "root_fields": ["a", "f"]}
+    assert _lifted({"query": query}) == {"problem": "operation", "literals": literals}
+
+
+@pytest.mark.parametrize(
+    ("name", "in_url"),
+    [
+        ("query", True),
+        ("operationName", True),
+        ("OPERATIONNAME", True),
+        ("variables[id]", True),
+        (" extensions", True),
+        ("q", False),
+        ("queries", False),
+        ("", False),
+    ],
+)
+def test_a_parameter_of_the_url_is_one_of_graphql_in_any_spelling(name: str, in_url: bool) -> None:  # noqa: FBT001 - pytest's
+    assert is_in_url(["page", name]) is in_url
+
+
+def test_beside_such_a_parameter_no_operation_is_shown_and_digits_stay() -> None:
+    lifted = (
+        b'{"operation":"query","name":"A","root_fields":["a"],"literals":["x"],"variables":{"n":9007199254740993.10}}'
+    )
+    assert beside_url(lifted) == b'{"problem":"url","literals":["x"],"variables":{"n":9007199254740993.10}}'
+    assert beside_url(b'{"problem":"document"}') == b'{"problem":"url"}'
 
 
 def test_variables_are_shown_beside_a_problem() -> None:

@@ -2,12 +2,13 @@
 
 import json
 import math
+from itertools import takewhile
 
 import orjson
 from core.decoding.depth import depth
 from fuzz.properties.target import LIMITS, Target, decoded
 from fuzz.readers.texts import CHARSETS, JSON_READERS, TEXT_READERS, XML_READERS
-from graphql import GraphQLError, parse
+from graphql import GraphQLError, Lexer, Source, TokenKind, parse
 from graphql.utilities import get_operation_ast
 
 
@@ -87,7 +88,7 @@ def messages(data: bytes) -> int:
 
 
 def graphql(data: bytes) -> int:
-    """The operation that is lifted is the one that a server picks (GraphQL, section 6.1)."""
+    """The operation that is lifted is the one that a server picks (GraphQL, section 6.1), and no string is missing."""
     lifted = _lifted(data).get("graphql")
     if lifted is None:
         return 0
@@ -101,7 +102,13 @@ def graphql(data: bytes) -> int:
         operation.operation.value,
         operation.name.value if operation.name else None,
     )
+    assert sorted(shown.get("literals", [])) == _strings(body["query"])
     return 1
+
+
+def _strings(document: str) -> list[str]:
+    tokens = takewhile(lambda token: token.kind is not TokenKind.EOF, iter(Lexer(Source(document)).advance, None))
+    return sorted(str(token.value) for token in tokens if token.kind in {TokenKind.STRING, TokenKind.BLOCK_STRING})
 
 
 def graphql_document(data: bytes) -> int:
@@ -223,7 +230,14 @@ TARGETS = {
         (*_MESSAGES, *_JSON),
     ),
     "graphql": Target(
-        graphql, 1, {"two operations": _OPERATIONS, "a query": b'{"query":"{a}"}'}, (*_REQUEST, *_DOCUMENT)
+        graphql,
+        1,
+        {
+            "two operations": _OPERATIONS,
+            "strings": rb'{"query":"{a(b:[\"\u0027\"]) @c(d:\"\")}"}',
+            "a query": b'{"query":"{a}"}',
+        },
+        (*_REQUEST, *_DOCUMENT),
     ),
     "graphql_document": Target(
         graphql_document, 1, {"an operation": b"query A($v:Int){a(b:$v) ...on Q{c}}", "a query": b"{a}"}, _DOCUMENT

@@ -17,7 +17,7 @@ request_text := concat("\u001f", {_request_text, _unescaped})
 
 # METADATA
 # title: Text of the response
-# description: The parsed body with its numbers of 13 to 19 digits, a text body and the trailers.
+# description: The parsed body with its numbers of 13 to 19 digits (signs left out), a text body and the trailers.
 response_text := concat("\u001f", _response_parts)
 
 _request_text := lower(concat("\u001f", _request_parts))
@@ -67,9 +67,9 @@ _response_parts contains name if {
 _response_parts contains digits if {
 	walk(_response, [_, number])
 	is_number(number)
-	number >= 1000000000000
-	number < 10000000000000000000
-	digits := format_int(number, 10)
+	abs(number) >= 1000000000000
+	abs(number) < 10000000000000000000
+	digits := format_int(abs(number), 10)
 }
 
 _response := [

@@ -34,9 +34,10 @@ test_the_strings_of_a_graphql_document_are_read if {
 test_the_response_text_holds_strings_names_and_long_numbers if {
 	text := content.response_text with input as {
 		"attributes": {"response": {"http": {"body": "Text", "trailers": {"x": "Last"}}}},
-		"parsed_response_body": {"Name": "One", "card": 4111111111111111, "short": 42},
+		"parsed_response_body": {"Name": "One", "card": 4111111111111111, "debit": -5555555555554444, "short": 42},
 	}
 	{part | some part in split(text, "\u001f")} == {
-		"Text", "Name", "One", "card", "4111111111111111", "short", "x", "Last",
+		"Text", "Name", "One", "card", "4111111111111111", "debit", "5555555555554444",
+		"short", "x", "Last",
 	}
 }

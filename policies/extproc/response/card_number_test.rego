@@ -18,6 +18,8 @@ test_a_card_number_is_a_leak_however_it_is_written if {
 		"1: 5555555555554444, 2: none",
 		4111111111111111,
 		4.111111111111111e15,
+		-4111111111111111,
+		-4.111111111111111e15,
 	] {
 		{"card_number_leak"} == codes(with_body({"items": [{"note": card}]}))
 	}

@@ -36,7 +36,38 @@ test_the_body_names_the_tenant_where_no_header_does if {
 		{"tenant_mismatch"} == codes(answer_to(request_body, {"tenant": "globex"}))
 	}
 	set() == codes(answer_to({"tenant": 7}, {"tenant": 7}))
-	{"tenant_mismatch"} == codes(answer_to({"tenant": ["acme", "globex"]}, {"tenant": "acme"}))
+}
+
+test_one_tenant_is_found_wherever_the_body_names_it if {
+	every request_body in [
+		{"filter": {"tenant": "acme"}},
+		[{"tenant": "acme"}, {"tenant": "acme", "n": 1}],
+		{"Tenant": "acme"},
+		{"tenant": "acme", "items": [{"tenant": "globex"}]},
+		{"name": "a", "attributes": {"tenant": "acme"}, "children": []},
+		{"name": "{u}a", "attributes": {}, "children": [{"name": "{u}tenant", "attributes": {}, "children": ["acme"]}]},
+	] {
+		set() == codes(answer_to(request_body, {"tenant": "acme"}))
+		{"tenant_mismatch"} == codes(answer_to(request_body, {"items": [{"tenant": "globex"}]}))
+	}
+}
+
+test_a_tenant_that_cannot_be_told_is_not_taken_for_none if {
+	every request_body in [
+		{"tenant": ["acme", "globex"]},
+		{"tenant": ["acme", {"filename": "x", "content_type": "", "size": 1, "sha256": ""}]},
+		{"tenant": [{"id": "acme"}]},
+		{"tenant": {"id": "acme"}},
+		{"tenant": []},
+		{"tenant": "acme", "TENANT": "globex"},
+		[{"tenant": "acme"}, {"tenant": "globex"}],
+		{"name": "tenant", "attributes": {}, "children": ["ac", {"name": "b", "attributes": {}, "children": []}, "me"]},
+	] {
+		{"unreadable_tenant"} == codes(answer_to(request_body, {"tenant": "acme"}))
+		set() == codes(answer_to(request_body, {"name": "no tenant"}))
+		exchange := object.union(with_body({"tenant": "acme"}), {"parsed_body": request_body})
+		set() == codes(exchange)
+	}
 }
 
 test_a_header_is_stronger_than_the_body if {

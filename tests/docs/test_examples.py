@@ -12,6 +12,11 @@ from conformance.exchange import Message, Row
 from conformance.fake import fake_stage
 from docs.page import DOCS
 
+from extproc.config import load_settings
+from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.sources import load
+from extproc.server.translation import rules_of
+
 ROOT = DOCS.parent
 OPA = ROOT / ".tools" / "bin" / "opa"
 JSON, FORM, TEXT = "application/json", "application/x-www-form-urlencoded", "text/plain"
@@ -93,6 +98,26 @@ def test_a_how_to_s_own_tests_pass(tmp_path: Path, page: str) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert opa_test(tmp_path / "my-policies") == "PASS: 3/3\n"
+
+
+@pytest.mark.parametrize("page", ["write-a-policy.md", "guard-mcp-tools.md"])
+def test_a_how_to_s_policy_starts_with_the_configuration_that_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    for name, text in heredocs(page).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (script,) = blocks(f"docs/how-to/{page}", "sh")
+    (line,) = re.findall(r"^echo .* > extproc.yaml.*$", script, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["/bin/sh", "-c", line], check=True)
+    settings = load_settings(tmp_path / "extproc.yaml")
+
+    async def start() -> None:
+        policies, entrypoints = load(settings.policy.paths, settings.policy.data), rules_of(settings).entrypoints
+        await EmbeddedEngine(policies=policies, entrypoints=entrypoints).close()
+
+    asyncio.run(start())
 
 
 def test_a_rule_beside_the_library_passes_its_own_tests_and_the_library_s(tmp_path: Path) -> None:

@@ -1,10 +1,20 @@
-"""What libopa says of itself, among the metrics."""
+"""What is shown among the metrics from time to time: what is open, and what libopa says of itself."""
 
 import asyncio
 from collections.abc import Callable
 
+from extproc.core.body import MemoryBudget
 from extproc.engines.answers import Statistics
+from extproc.server.service import Service
 from extproc.telemetry.metrics import Metrics
+
+
+async def observe_open(service: Service, budget: MemoryBudget, meters: Metrics, every_s: float) -> None:
+    """Show what is open until cancelled: gauges that moved with each message would cost more than their reader sees."""
+    while True:
+        meters.exchanges_in_flight.set(service.in_flight)
+        meters.body_bytes_held.set(budget.current)
+        await asyncio.sleep(every_s)
 
 
 async def observe_engine(statistics: Callable[[], Statistics], meters: Metrics, every_s: float) -> None:

@@ -35,7 +35,7 @@ from extproc.evidence.wal import Loss, WalWriter
 from extproc.server.control import ChildEnd, Failed, NotReady, Ready
 from extproc.server.driver import Driver
 from extproc.server.health import Health
-from extproc.server.observation import observe_engine
+from extproc.server.observation import observe_engine, observe_open
 from extproc.server.rotation import mutual_tls
 from extproc.server.service import Service
 from extproc.server.translation import STREAMS, receive_limit_bytes, rules_of, worker_address
@@ -104,7 +104,7 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
             readiness = tasks.create_task(
                 _report_readiness(ledger, health, control, address, evidence_required=required)
             )
-            observation = tasks.create_task(_observe(service, budget, meters))
+            observation = tasks.create_task(observe_open(service, budget, meters, PROBE_S))
             await ended.wait()
             readiness.cancel()
             observation.cancel()
@@ -141,14 +141,6 @@ async def _report_readiness(
             ready = now
             await health.set(serving=ready)
             control.send(Ready(address) if ready else NotReady("receipts cannot be written"))
-        await asyncio.sleep(PROBE_S)
-
-
-async def _observe(service: Service, budget: MemoryBudget, meters: Metrics) -> None:
-    """Show what is open each second: gauges that moved with every message would cost more than their reader sees."""
-    while True:
-        meters.exchanges_in_flight.set(service.in_flight)
-        meters.body_bytes_held.set(budget.current)
         await asyncio.sleep(PROBE_S)
 
 

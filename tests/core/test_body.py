@@ -1,10 +1,17 @@
 """A body is held chunk by chunk within its limit and the budget."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 from core.bodies import digest, held
+from core.coding.encoders import ENCODERS
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extproc.core.body import MemoryBudget, Reassembly
-from extproc.errors import Overloaded
+from extproc.core.coding import DECODERS
+from extproc.errors import BodyError, Overloaded
 
 # ---------------------------------------------------------------- the budget
 
@@ -73,3 +80,45 @@ def test_releasing_gives_the_bytes_back_once_and_keeps_the_count() -> None:
     body.release()
     body.release()
     assert (body.data(), body.size, body.over_limit, body.digest, budget.current) == (b"", 3, False, "", 0)
+
+
+def test_what_is_kept_beside_a_body_is_given_back_with_it_and_once() -> None:
+    budget = MemoryBudget(100)
+    other, body = Reassembly(100, budget), Reassembly(100, budget)
+    other.feed(b"held")
+    body.feed(b"abc")
+    body.keep_beside(10)
+    assert budget.current == 17
+    body.release()
+    body.release()
+    assert budget.current == 4
+
+
+def _decode(body: Reassembly, coded: bytes) -> None:
+    body.release()
+    body.feed(coded)
+    body.decode(DECODERS["gzip"], 20)
+
+
+_STEPS: dict[str, Callable[[Reassembly, bytes], None]] = {
+    "feed": lambda body, data: body.feed(data),
+    "decode": lambda body, data: _decode(body, ENCODERS["gzip"](data)),
+    "decode what is cut": lambda body, data: _decode(body, ENCODERS["gzip"](data)[:-1]),
+    "keep beside": lambda body, data: body.keep_beside(len(data)),
+    "release": lambda body, _: body.release(),
+}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(sorted(_STEPS)), st.binary(max_size=40)), max_size=20))
+def test_whatever_is_done_to_bodies_a_budget_holds_their_bytes_and_then_none(
+    steps: list[tuple[int, str, bytes]],
+) -> None:
+    budget = MemoryBudget(150)
+    bodies = [Reassembly(300, budget) for _ in range(3)]
+    for number, step, data in steps:
+        with suppress(BodyError, Overloaded):
+            _STEPS[step](bodies[number], data)
+        assert sum(len(body.data()) for body in bodies) <= budget.current <= 150
+    for body in bodies:
+        body.release()
+    assert budget.current == 0

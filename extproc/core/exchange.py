@@ -192,6 +192,7 @@ class Exchange:
         turn, passage = self._turn, self._passage
         if turn.part is not Part.HEADERS:
             return Continue(turn.direction, turn.part, passage.mutation)
+        self._forget()  # no verdict is due any more
         stated = passage.mutation.setting(*self._id_so_far(), (self._rules.prefix + "verdict", b"none"))
         return Continue(turn.direction, turn.part, stated, Signal(response=Guard.WAIVED), passage.waiver)
 

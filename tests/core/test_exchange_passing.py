@@ -12,12 +12,14 @@ from core.stage import (
     Stage,
     ids,
     outcomes,
+    request_body,
     request_headers,
     response_body,
     response_headers,
     too_large,
 )
 
+from extproc.core.body import MemoryBudget
 from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal, Waiver
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State
@@ -112,6 +114,14 @@ def test_a_local_reply_after_the_verdict_carries_its_receipt() -> None:
     stated = ids(0, b"none", policy=False)
     assert stage.replies[-1] == Continue(RESPONSE, Part.HEADERS, stated, Signal(response=Guard.WAIVED))
     assert outcomes(stage.log) == [("request", "allow", ())]
+
+
+def test_after_a_local_reply_nothing_is_held_for_the_response_that_will_not_come() -> None:
+    budget = MemoryBudget(100)
+    stage = Stage(budget=budget).play(request_headers(), request_body(b"abc"))
+    assert budget.current == 3
+    stage.play(LOCAL)
+    assert budget.current == 0
 
 
 def test_a_direct_response_is_judged_like_an_upstreams() -> None:

@@ -126,6 +126,8 @@ def _xml_attacks() -> Iterator[Attack]:
     yield _xml("elements and comments, as many as allowed", b"<a/><!---->" * most)
     yield _xml("elements with a namespace, as many as allowed", b'<a xmlns="u"/>' * most)
     yield _xml("attributes, as many as allowed", b'<a b=""/>' * (most // 2))
+    attributes = b"".join(b" %x=''" % n for n in range(0xA00000, 0xA00000 + 95_000))
+    yield _xml("one element of attributes", b"<a" + attributes + b"/>")
     names = b"".join(b"<a%d/>" % (n % (LIMITS.names - 1)) for n in range(most))
     yield _xml("different names, as many as allowed", names)
     yield _xml("different names and texts, as many as allowed", names.replace(b">", b">b"))

@@ -20,6 +20,9 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 _DECLARED = re.compile(rb"xmlns(?::[^\s=<>\"':/]*)?[ \t\r\n]*=[ \t\r\n]*(?=\"([^\"<]*)|'([^'<]*))")
 _PREFIXED = re.compile(rb":(?=[^\s=<>\"':/]+[ \t\r\n]*=)")
 
+_SHORTEST_ATTRIBUTE = len(b" a=''")
+_CROWDED = rb"<[^!?/<>\"'\s][^<>\"']*+(?:\"[^<\"]*+\"[^<>\"']*+|'[^<']*+'[^<>\"']*+){%d}+"
+
 _XML = "http://www.w3.org/XML/1998/namespace"  # of the prefix that nobody declares
 _COMMENT, _TEXT = 1, 2
 
@@ -43,6 +46,8 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
         raise Undecodable("XML that is not UTF-8") from None
     if data.count(b"xmlns") > limits.nodes:  # in texts too, so that one look is enough
         raise Malformed("too many declarations of namespaces")
+    if _is_crowded(data, limits.nodes + limits.names):
+        raise Malformed("an element of too many attributes")
     _check_namespaces(data, limits)
     return Decoded(parsed=_Text(limits).read(data))
 
@@ -59,6 +64,24 @@ def _check_namespaces(data: bytes, limits: Limits) -> None:
         return
     if (elements + len(_PREFIXED.findall(data))) * longest > limits.decoded_bytes:
         raise OverLimit("namespaces that could come to more bytes than allowed")
+
+
+def _is_crowded(data: bytes, most: int) -> bool:
+    """Whether an element has more attributes and declarations than `most`: expat and pyexpat build all of them first.
+
+    Its tag has no `<` but the first.  So only stretches without one, and long enough, need the closer look, and each of
+    them holds a multiple of that length.
+    """
+    length = most * _SHORTEST_ATTRIBUTE
+    crowded = re.compile(_CROWDED % (most + 1))
+    place = 0
+    while place < len(data):
+        start, end = data.rfind(b"<", 0, place + 1), data.find(b"<", place + 1)
+        end = len(data) if end < 0 else end
+        if start >= 0 and end - start >= length and crowded.match(data, start, end):
+            return True
+        place = -(-end // length) * length
+    return False
 
 
 class _Text:

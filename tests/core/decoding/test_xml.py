@@ -11,6 +11,7 @@ from extproc.core.decoding import decode
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.events import JSON
+from extproc.core.inspection import State
 from extproc.core.rules import Limits
 from extproc.errors import BodyError, Malformed, OverLimit, TypeMismatch, Undecodable
 
@@ -166,6 +167,54 @@ def test_the_names_of_what_is_read_are_within_the_limit(length: int, prefixed: i
     else:
         assert parsed is not None
         assert len(parsed) - 60 * (prefixed + plain + 2) <= limits.decoded_bytes
+
+
+CROWD = Limits(nodes=60, names=40)
+
+
+def _tag(names: str, number: int, quote: str = "'") -> str:
+    return " ".join(f"{names}{n}={quote}>{n}{quote}" for n in range(number))
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("before", ["", "<b/>", "<b>" + "x" * 700 + "</b>", "<b c='>'/>" * 9, "<!-- > -->"])
+def test_one_element_of_too_many_attributes_is_refused_before_they_are_built(quote: str, before: str) -> None:
+    data = f"<a>{before}<c {_tag('d', 200_000, quote)}/></a>".encode()
+    tracemalloc.start()
+    with pytest.raises(Malformed):
+        decode(data, MEDIA, CROWD)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * len(data)
+
+
+@pytest.mark.parametrize("offset", range(0, 1_200, 37))
+def test_the_bound_is_exact_wherever_the_element_stands(offset: int) -> None:
+    """Past it, the attribute that stands there twice would be refused instead, and later."""
+    attribute = " d=''"
+    for number, reason in ((101, "an element of too many attributes"), (100, "no well-formed XML")):
+        with pytest.raises(Malformed, match=reason):
+            decode(f"<a>{'x' * offset}<b/><c{attribute * number}/></a>".encode(), MEDIA, CROWD)
+
+
+def test_an_element_may_have_all_declarations_and_names_that_a_document_may_have() -> None:
+    declared = "".join(f" xmlns:p{n}='>'" for n in range(60))
+    data = f"<a{declared} {_tag('d', 39)}/>".encode()
+    assert decode(data, MEDIA, CROWD).state is State.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"a=b" ' * 600,
+        "<!-- " + "'a' " * 600 + "-->",
+        "<![CDATA[" + '{"a":"b"} ' * 600 + "]]>",
+        "<b c='" + '" d="' * 600 + "'/>",
+        "<b c='d'>" + "'" * 2_000 + "</b>",
+    ],
+)
+def test_quotes_that_are_no_attributes_do_not_count(content: str) -> None:
+    assert decode(f"<a>{content}</a>".encode(), MEDIA, CROWD).state is State.COMPLETE
 
 
 def test_more_declarations_of_namespaces_than_nodes_are_malformed() -> None:

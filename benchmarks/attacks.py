@@ -11,6 +11,7 @@ from random import Random
 
 import brotli
 
+from benchmarks import tables
 from extproc.core.rules import Limits
 
 LIMITS = Limits()
@@ -182,10 +183,14 @@ def _coded_attacks() -> Iterator[Attack]:
     yield Attack("gzip: zeros beyond the limit", text, bomb, "gzip")
     yield Attack("gzip: truncated", text, gzip.compress(_noise(_MIB - 1_000))[:-9], "gzip")
     yield Attack("gzip: empty blocks", text, bomb[:10] + _filled(b"\0\0\0\xff\xff"), "gzip")
+    yield Attack("deflate: dear tables", text, tables.deflate(_MIB - 50), "deflate")
     yield Attack("deflate: zeros beyond the limit", text, zlib.compress(zeros), "deflate")
     yield Attack("br: zeros beyond the limit", text, brotli.compress(zeros), "br")
+    yield Attack("br: dear tables", text, tables.br(12_900), "br")
+    yield Attack("br: dear tables, and 6 KB for each", text, tables.br(1_700, 6_000), "br")
     yield Attack("br: truncated", text, brotli.compress(_noise(_MIB - 1_000))[:-9], "br")
     yield Attack("zstd: zeros beyond the limit", text, _ZSTD + _RUN * 64, "zstd")
+    yield Attack("zstd: dear tables", text, tables.zstd(_MIB - 50), "zstd")
     yield Attack("zstd: empty blocks", text, _ZSTD + _filled(bytes(3)), "zstd")
     yield Attack("gzip: 10 MiB of JSON, as many lists as allowed", _JSON, _unfolding(_lists(580_000)), "gzip")
     yield Attack(

@@ -4,11 +4,12 @@ import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import process_time
+from time import process_time, thread_time_ns
 
 from benchmarks.attacks import LIMITS, Attack, attacks, data_set
 from extproc.core.body import MemoryBudget, Reassembly, inspect
 from extproc.core.coding import DECODERS
+from extproc.core.coding.effort import bounded
 from extproc.core.events import Direction, Headers
 from extproc.core.headers import HeaderMap
 from extproc.errors import BodyError
@@ -70,7 +71,7 @@ def _run(attack: Attack) -> float:
 def _arrived(attack: Attack) -> tuple[Headers, Reassembly]:
     pairs = [("content-type", attack.media.encode())]
     pairs += [("content-encoding", attack.coding.encode())] if attack.coding else []
-    body = Reassembly(LIMITS.body_bytes, MemoryBudget(256 << 20))
+    body = Reassembly(LIMITS.body_bytes, MemoryBudget(256 << 20), thread_time_ns)
     body.feed(attack.body)
     return Headers(Direction.REQUEST, HeaderMap(tuple(pairs)), end_of_stream=False), body
 
@@ -86,11 +87,15 @@ def _ms(call: Callable[[], object]) -> float:
     return (process_time() - start) * 1_000
 
 
+def _pieces(attack: Attack) -> Iterable[bytes]:
+    return bounded(DECODERS[attack.coding], attack.body, thread_time_ns) if attack.coding else ()
+
+
 def _looked_at(attack: Attack) -> int:
     """How far the coding was undone."""
     limit_bytes, made = LIMITS.decoded(len(attack.body)), 0
     try:
-        for piece in DECODERS[attack.coding](attack.body) if attack.coding else ():
+        for piece in _pieces(attack):
             made += len(piece)
             if made > limit_bytes:
                 break

@@ -6,6 +6,7 @@ from io import BytesIO
 
 from extproc.core import decoding
 from extproc.core.coding import DECODERS
+from extproc.core.coding.effort import CpuClock, bounded
 from extproc.core.coding.pieces import Decoder
 from extproc.core.decoding import media_type
 from extproc.core.decoding.decoded import Decoded
@@ -55,10 +56,11 @@ class Reassembly:
     `size`, `over_limit` and `digest` are about the bytes on the wire, whatever is held.
     """
 
-    def __init__(self, limit_bytes: int, budget: MemoryBudget) -> None:
-        """Hold `limit_bytes` at most, charged to the budget."""
+    def __init__(self, limit_bytes: int, budget: MemoryBudget, cpu_ns: CpuClock) -> None:
+        """Hold `limit_bytes` at most, charged to the budget; `cpu_ns` tells when undoing a coding takes too long."""
         self._limit_bytes = limit_bytes
         self._budget = budget
+        self._cpu_ns = cpu_ns
         self._chunks: list[bytes] = []
         self._held = 0
         self._beside = 0
@@ -104,7 +106,7 @@ class Reassembly:
         """
         out = BytesIO()  # it hands its bytes over without a copy
         try:
-            for piece in decoder(self.data()):
+            for piece in bounded(decoder, self.data(), self._cpu_ns):
                 self._budget.charge(len(piece))
                 out.write(piece)
                 if out.tell() > limit_bytes:

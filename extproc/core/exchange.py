@@ -7,7 +7,8 @@
     an ExchangeError on the way -> exchange.fail(error) -> Verdict
     the stream's end            -> exchange.close() -> Claims of a verdict that was still due, or None
 
-Nothing here waits, and nothing here knows the time.  Who may speak when stands in extproc.core.state.
+Nothing here waits, and nothing here knows the time: a count of CPU is handed in.  Who may speak when stands in
+extproc.core.state.
 """
 
 from hashlib import sha256
@@ -16,6 +17,7 @@ from typing import TypeAlias, assert_never
 from extproc.core.answer import Denial, Evidence, Passage, Turn, Verdict, reply_to
 from extproc.core.body import MemoryBudget
 from extproc.core.case import STREAM_ENDED, Case
+from extproc.core.coding.effort import CpuClock
 from extproc.core.engine import Evaluation, Question
 from extproc.core.events import Body, Continue, Direction, Event, Guard, Headers, Part, Reply, Signal, Trailers, Waiver
 from extproc.core.half import Half, attribute
@@ -49,7 +51,7 @@ class Exchange:
     `due`: a half has begun to come, and its verdict is not given yet.
     """
 
-    def __init__(self, rules: Rules, budget: MemoryBudget, trace: TraceContext) -> None:
+    def __init__(self, rules: Rules, budget: MemoryBudget, cpu_ns: CpuClock, trace: TraceContext) -> None:
         self._rules = rules
         self._trace = trace
         self._phase = self._following = Phase.START
@@ -57,7 +59,7 @@ class Exchange:
         self.due = False
         self._turn = Turn(Direction.REQUEST, Part.HEADERS)
         self._passage = Passage()
-        self._intakes = {way: Intake(way, rules.limits(way), budget) for way in _WAYS}
+        self._intakes = {way: Intake(way, rules.limits(way), budget, cpu_ns) for way in _WAYS}
         self._waived: frozenset[Direction] = frozenset()
         self._head = _NO_HEAD
         self._shown: ShownRequest | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from extproc.core.body import MemoryBudget, Reassembly, inspect, inspect_missing, state_from_headers
+from extproc.core.coding.effort import CpuClock
 from extproc.core.events import Body, Direction, Event, Headers, Trailers
 from extproc.core.half import Half, status_of
 from extproc.core.headers import NO_HEADERS, HeaderMap
@@ -21,10 +22,10 @@ _UNSEEN = {way: Headers(way, NO_HEADERS, end_of_stream=False) for way in Directi
 class Intake:
     """Headers, body and trailers as far as they have come, without what only the server may say."""
 
-    def __init__(self, way: Direction, limits: Limits, budget: MemoryBudget) -> None:
+    def __init__(self, way: Direction, limits: Limits, budget: MemoryBudget, cpu_ns: CpuClock) -> None:
         self._limits = limits
         self._head = _UNSEEN[way]
-        self._body = Reassembly(limits.body_bytes, budget)
+        self._body = Reassembly(limits.body_bytes, budget, cpu_ns)
         self._trailers = NO_HEADERS
         self._inspection: Inspection | None = None
         self.begun = False

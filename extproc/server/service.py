@@ -7,6 +7,7 @@ from typing import Protocol
 
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
 from extproc.core.body import MemoryBudget
+from extproc.core.coding.effort import CpuClock
 from extproc.core.engine import Evaluation, PolicyEngine, Question
 from extproc.core.events import Reply
 from extproc.core.exchange import Exchange, Step
@@ -59,6 +60,7 @@ class Service:
         engine: PolicyEngine,
         ledger: Recorder,
         budget: MemoryBudget,
+        cpu_ns: CpuClock,
         metrics: Metrics,
         new_trace_id: Callable[[], str],
         deadline_s: float,
@@ -69,6 +71,7 @@ class Service:
         self._engine = engine
         self._ledger = ledger
         self._budget = budget
+        self._cpu_ns = cpu_ns
         self._metrics = metrics
         self._new_trace_id = new_trace_id
         self._deadline_s = deadline_s
@@ -81,7 +84,7 @@ class Service:
         """One exchange, to its end; True when an ImmediateResponse ended it."""
         called_in = parse_traceparent(stream.metadata.get("traceparent", ""))
         trace = called_in or TraceContext(self._new_trace_id(), "", sampled=False)
-        exchange = Exchange(self._rules, self._budget, trace)
+        exchange = Exchange(self._rules, self._budget, self._cpu_ns, trace)
         self.in_flight += 1
         try:
             while not exchange.denied and (message := await self._next(stream, exchange)) is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from time import thread_time_ns
 
 import uuid_utils
 from prometheus_client import REGISTRY
@@ -85,6 +86,7 @@ async def _run(settings: Settings, keys: Keys, index: int, control: ChildEnd) ->
             engine=engine,
             ledger=ledger,
             budget=budget,
+            cpu_ns=thread_time_ns,
             metrics=meters,
             new_trace_id=_new_trace_id,
             deadline_s=settings.policy.deadline_ms / 1000,

@@ -18,14 +18,16 @@ def _pairs(value: object) -> Pairs:
 
 
 def _body(value: object) -> bytes | None:
-    """Text, `{base64: ...}`, `{repeat: [text, n]}`, or None where there is no body."""
+    """Text, `{base64: ...}`, `{repeat: [one of these, n]}`, a list of these, or None where there is no body."""
     match value:
         case None:
             return None
         case {"base64": text}:
             return base64.b64decode(text)
-        case {"repeat": [text, times]}:
-            return str(text).encode() * times
+        case {"repeat": [one, times]}:
+            return (_body(one) or b"") * times
+        case list():
+            return b"".join(_body(one) or b"" for one in value)
         case _:
             return str(value).encode()
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from time import thread_time_ns
 
 import yaml
 from conformance import fake_envoy
@@ -62,6 +63,7 @@ async def fake_stage(folder: Path, config: dict) -> AsyncIterator[FakeStage]:
         engine=engine,
         ledger=ledger,
         budget=MemoryBudget(settings.inspection.memory_bytes),
+        cpu_ns=thread_time_ns,
         metrics=metrics(CollectorRegistry()),
         new_trace_id=lambda: "a" * 32,
         deadline_s=settings.policy.deadline_ms / 1000,

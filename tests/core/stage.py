@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from core.bodies import no_effort
+
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
 from extproc.core.body import MemoryBudget
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
@@ -104,7 +106,7 @@ class Stage:
     replies: list[Reply] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.exchange = Exchange(self.rules, self.budget, self.trace)
+        self.exchange = Exchange(self.rules, self.budget, no_effort, self.trace)
 
     def play(self, *events: Event) -> "Stage":
         """Send messages as long as there is an exchange, as Envoy would."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from core.bodies import digest, held
+from core.bodies import digest, held, no_effort
 from core.coding.encoders import ENCODERS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +48,7 @@ def test_a_body_of_one_chunk_is_that_very_object() -> None:
 
 def test_a_body_is_its_chunks_in_order_each_byte_charged_once() -> None:
     budget = MemoryBudget(6)
-    body = Reassembly(6, budget)
+    body = Reassembly(6, budget, no_effort)
     for chunk in (b"ab", b"", b"cd", b"ef"):
         body.feed(chunk)
     assert (body.data(), body.size, body.over_limit, body.digest) == (b"abcdef", 6, False, digest(b"abcdef"))
@@ -57,7 +57,7 @@ def test_a_body_is_its_chunks_in_order_each_byte_charged_once() -> None:
 
 def test_one_byte_over_the_limit_drops_everything_and_only_counts_on() -> None:
     budget = MemoryBudget(100)
-    body = Reassembly(4, budget)
+    body = Reassembly(4, budget, no_effort)
     for chunk in (b"abcd", b"e", b"", b"fg"):
         body.feed(chunk)
     assert (body.data(), body.size, body.over_limit, body.digest) == (b"", 7, True, "")
@@ -66,7 +66,7 @@ def test_one_byte_over_the_limit_drops_everything_and_only_counts_on() -> None:
 
 def test_a_chunk_beyond_the_budget_changes_nothing() -> None:
     budget = MemoryBudget(4)
-    body = Reassembly(100, budget)
+    body = Reassembly(100, budget, no_effort)
     body.feed(b"abc")
     with pytest.raises(Overloaded):
         body.feed(b"de")
@@ -75,7 +75,7 @@ def test_a_chunk_beyond_the_budget_changes_nothing() -> None:
 
 def test_releasing_gives_the_bytes_back_once_and_keeps_the_count() -> None:
     budget = MemoryBudget(4)
-    body = Reassembly(4, budget)
+    body = Reassembly(4, budget, no_effort)
     body.feed(b"abc")
     body.release()
     body.release()
@@ -84,7 +84,7 @@ def test_releasing_gives_the_bytes_back_once_and_keeps_the_count() -> None:
 
 def test_what_is_kept_beside_a_body_is_given_back_with_it_and_once() -> None:
     budget = MemoryBudget(100)
-    other, body = Reassembly(100, budget), Reassembly(100, budget)
+    other, body = Reassembly(100, budget, no_effort), Reassembly(100, budget, no_effort)
     other.feed(b"held")
     body.feed(b"abc")
     body.keep_beside(10)
@@ -114,7 +114,7 @@ def test_whatever_is_done_to_bodies_a_budget_holds_their_bytes_and_then_none(
     steps: list[tuple[int, str, bytes]],
 ) -> None:
     budget = MemoryBudget(150)
-    bodies = [Reassembly(300, budget) for _ in range(3)]
+    bodies = [Reassembly(300, budget, no_effort) for _ in range(3)]
     for number, step, data in steps:
         with suppress(BodyError, Overloaded):
             _STEPS[step](bodies[number], data)

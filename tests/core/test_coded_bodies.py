@@ -4,6 +4,7 @@ import tracemalloc
 from hashlib import sha256
 
 import pytest
+from core.bodies import no_effort
 from core.coded import CODINGS, LIMITS, MIB, PLAIN, coding
 from core.coding.encoders import ENCODERS
 from core.stage import JSON_TYPE, REQUEST
@@ -18,7 +19,7 @@ from extproc.errors import OverLimit, Overloaded, Undecodable
 
 
 def _held(data: bytes, budget: MemoryBudget | None = None, limit_bytes: int = 1_000) -> Reassembly:
-    body = Reassembly(limit_bytes, budget or MemoryBudget(10 * MIB))
+    body = Reassembly(limit_bytes, budget or MemoryBudget(10 * MIB), no_effort)
     body.feed(data)
     return body
 

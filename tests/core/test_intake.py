@@ -1,4 +1,5 @@
 import pytest
+from core.bodies import no_effort
 from core.stage import (
     JSON_TYPE,
     REQUEST,
@@ -21,7 +22,7 @@ OURS = ("x-extproc-team", b"a")
 
 
 def _intake() -> Intake:
-    return Intake(REQUEST, Limits(body_bytes=100), MemoryBudget(1_000))
+    return Intake(REQUEST, Limits(body_bytes=100), MemoryBudget(1_000), no_effort)
 
 
 def test_before_anything_came_a_half_is_empty_and_not_sent() -> None:
@@ -78,7 +79,7 @@ BESIDE = {
 
 
 def _intake_of(media: str, budget: MemoryBudget) -> Intake:
-    intake = Intake(REQUEST, Limits(), budget)
+    intake = Intake(REQUEST, Limits(), budget, no_effort)
     intake.keep(request_headers(("content-type", media.encode())))
     intake.keep(request_body(BESIDE[media]))
     return intake
@@ -110,7 +111,7 @@ def test_what_is_made_of_a_body_and_does_not_fit_is_overloaded_and_leaves_nothin
 
 def test_json_is_its_own_parsed_body_and_counts_once() -> None:
     budget = MemoryBudget(1 << 20)
-    intake = Intake(REQUEST, Limits(), budget)
+    intake = Intake(REQUEST, Limits(), budget, no_effort)
     intake.keep(request_headers(JSON_TYPE))
     intake.keep(request_body(b"[1]"))
     intake.inspect(request_body(b"[1]"))

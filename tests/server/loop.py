@@ -87,6 +87,7 @@ class Bench:
             engine=self.engine,
             ledger=self.ledger,
             budget=self.budget,
+            cpu_ns=lambda: 0,
             metrics=metrics(self.registry),
             new_trace_id=lambda: "a" * 32,
             deadline_s=self.deadline_s,

@@ -30,6 +30,15 @@ def raw_deflate(data: bytes) -> bytes:
     return encoder.compress(data) + encoder.flush()
 
 
+def incompressible(length: int) -> bytes:
+    """Bytes that no coding makes shorter: a multiplicative generator's."""
+    out, value = bytearray(), 1
+    while len(out) < length:
+        value = value * 48_271 % 0x7FFFFFFF
+        out += value.to_bytes(4, "big")[1:]
+    return bytes(out[:length])
+
+
 def decoded(name: str, data: bytes) -> bytes:
     """All pieces in one."""
     return b"".join(DECODERS[name](data))

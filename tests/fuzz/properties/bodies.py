@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import brotli
 import orjson
+from core.bodies import no_effort
 from core.coding.encoders import ENCODERS
 from fuzz.properties.target import LIMITS, Target, decoded
 
@@ -82,7 +83,7 @@ def whole(data: bytes) -> int:
     encoding = codings[picks[1] % len(codings)]
     pairs = [("content-type", declared)] * bool(declared) + [("content-encoding", encoding.encode())] * bool(encoding)
     budget = MemoryBudget(1 << 20)
-    body = Reassembly(LIMITS.body_bytes, budget)
+    body = Reassembly(LIMITS.body_bytes, budget, no_effort)
     for piece in (data[: picks[2]], data[picks[2] :]):
         body.feed(piece)
     seen = inspect(Headers(Direction.REQUEST, HeaderMap(tuple(pairs)), end_of_stream=False), body, LIMITS)

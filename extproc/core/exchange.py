@@ -7,8 +7,7 @@
     an ExchangeError on the way -> exchange.fail(error) -> Verdict
     the stream's end            -> exchange.close() -> Claims of a verdict that was still due, or None
 
-Nothing here waits, and nothing here knows the time: a count of CPU is handed in.  Who may speak when stands in
-extproc.core.state.
+Nothing here waits or knows the time (a count of CPU is handed in).  Who may speak when stands in extproc.core.state.
 """
 
 from hashlib import sha256
@@ -38,7 +37,6 @@ Step: TypeAlias = Reply | Question | Verdict
 JUDGED = frozenset({"", "via_upstream", "direct_response"})
 """`response.code_details` of a response that is judged; every other response is a local reply (wire.md)."""
 TOO_LARGE = "request_payload_too_large"
-_WAYS = tuple(Direction)
 _NO_HEAD = Headers(Direction.REQUEST, NO_HEADERS, end_of_stream=False)
 _PARTS = {Headers: Part.HEADERS, Body: Part.BODY, Trailers: Part.TRAILERS}
 _TURNS = {(way, kind): Turn(way, part) for way in Direction for kind, part in _PARTS.items()}
@@ -59,7 +57,7 @@ class Exchange:
         self.due = False
         self._turn = Turn(Direction.REQUEST, Part.HEADERS)
         self._passage = Passage()
-        self._intakes = {way: Intake(way, rules.limits(way), budget, cpu_ns) for way in _WAYS}
+        self._intakes = {way: Intake(way, rules.limits(way), budget, cpu_ns) for way in Direction}
         self._waived: frozenset[Direction] = frozenset()
         self._head = _NO_HEAD
         self._shown: ShownRequest | None = None
@@ -213,8 +211,8 @@ class Exchange:
             answer = self._rules.states[way].get(inspection.state, self._rules.blocking.status)
             if answer != "evaluate":
                 return self._case().by_state(inspection.state, answer)
-        response = intake.half() if way is Direction.RESPONSE else None
-        return self._question(self._intakes[Direction.REQUEST].half(), response)
+        request = self._intakes[Direction.REQUEST].half()
+        return self._question(request, intake.half() if way is Direction.RESPONSE else None)
 
     def _question(self, request: Half, response: Half | None) -> Question:
         self._shown = self._shown or show_request(request.head)

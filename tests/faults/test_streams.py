@@ -20,3 +20,17 @@ def test_a_stream_ends_cleanly_and_is_not_reset(stage: Stage, runner: asyncio.Ru
         return await stage.stat(f"{ended}completed"), await stage.stat(f"{ended}tx_reset")
 
     assert runner.run(exchanges()) == (4, 0)
+
+
+def test_more_headers_than_envoy_counts_are_its_503_after_our_allow(stage: Stage, runner: asyncio.Runner) -> None:
+    """What we add counts too: 100 in all, `:method` and its like, the ids and Envoy's own among them (docs/wire.md)."""
+
+    async def exchange(count: int) -> tuple[int, bool, str, int]:
+        stage.recorder.seen.clear()
+        answer = await stage.send(get(*((f"x-h{number}", "1") for number in range(count))))
+        first, *_ = await receipts_of(stage.log, 1)
+        identified = "x-extproc-receipt-id" in dict(answer.headers)
+        return answer.status, identified, first["decision"]["verdict"], len(stage.recorder.seen)
+
+    assert runner.run(exchange(95)) == (503, False, "allow", 0)
+    assert runner.run(exchange(80)) == (200, True, "allow", 1)

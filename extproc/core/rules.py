@@ -21,6 +21,10 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+_SHORT_BYTES = 64 << 10
+"""Rows that are all the same compress by more than 200, but seldom come in longer bodies (docs/inspection.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Byte limits of one body and the bounds of what a decoder will do (see core/coding and core/decoding)."""
@@ -39,9 +43,10 @@ class Limits:
     def decoded(self, size: int) -> int:
         """What a content coding of `size` bytes may unfold to.
 
-        As much as a plain body may have is no amplification; more has to be paid for with bytes on the wire.
+        More than a short body has to be paid for with bytes on the wire: what unfolds costs as much as it does plain.
         """
-        return min(self.decoded_bytes, max(self.body_bytes, self.decoded_ratio * size))
+        short = min(self.body_bytes, _SHORT_BYTES)
+        return min(self.decoded_bytes, max(short, self.decoded_ratio * size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,14 @@ def test_a_short_body_may_unfold_to_what_a_plain_one_may_have(name: str, length:
 
 
 @pytest.mark.parametrize("name", CODINGS)
+@pytest.mark.parametrize(("lists", "state"), [(20_000, State.COMPLETE), (249_000, State.OVER_LIMIT)])
+def test_a_few_bytes_do_not_buy_a_body_that_is_dear_to_judge(name: str, lists: int, state: State) -> None:
+    wire = ENCODERS[name](b"[" + b"[]," * lists + b"[]]")
+    assert len(wire) < 3_000
+    assert _inspected(wire, JSON_TYPE, coding(name), limits=Limits()).state is state
+
+
+@pytest.mark.parametrize("name", CODINGS)
 def test_more_needs_its_share_on_the_wire(name: str) -> None:
     text = b"".join(b"%d" % (n * n) for n in range(400))
     assert 1_000 < len(text) < 10 * len(ENCODERS[name](text))

@@ -38,8 +38,13 @@ def test_each_kind_of_error_has_its_configured_status() -> None:
     ("size", "decoded"),
     [(0, 100), (9, 100), (10, 100), (11, 110), (99, 990), (100, 1_000), (101, 1_000)],
 )
-def test_a_coding_unfolds_to_what_a_plain_body_may_have_and_to_more_by_its_size(size: int, decoded: int) -> None:
+def test_a_coding_unfolds_to_a_plain_short_body_and_to_more_by_its_size(size: int, decoded: int) -> None:
     assert Limits(body_bytes=100, decoded_bytes=1_000, decoded_ratio=10).decoded(size) == decoded
+
+
+@pytest.mark.parametrize(("size", "decoded"), [(0, 65_536), (328, 65_600), (764, 152_800), (60_000, 10 << 20)])
+def test_a_short_body_is_one_of_64_kib_however_long_a_plain_one_may_be(size: int, decoded: int) -> None:
+    assert Limits(body_bytes=1 << 20).decoded(size) == decoded
 
 
 def test_the_limit_of_decoded_bytes_holds_where_a_plain_body_may_be_larger() -> None:

@@ -125,11 +125,17 @@ class Reassembly:
         self._budget.charge(size)
         self._beside += size
 
+    def release_bytes(self) -> None:
+        """Let go of the bytes, and keep what was made of them."""
+        self._budget.release(self._held)
+        self._held = 0
+        self._chunks = []
+
     def release(self) -> None:
         """Let go of the bytes and of their share of the budget; `size` and `over_limit` stay.  Repeatable."""
-        self._budget.release(self._held + self._beside)
-        self._held = self._beside = 0
-        self._chunks = []
+        self.release_bytes()
+        self._budget.release(self._beside)
+        self._beside = 0
 
 
 def state_from_headers(direction: Direction, headers: HeaderMap, status: int) -> State | None:

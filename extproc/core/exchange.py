@@ -7,7 +7,7 @@
     an ExchangeError on the way -> exchange.fail(error) -> Verdict
     the stream's end            -> exchange.close() -> Claims of a verdict that was still due, or None
 
-Nothing here waits or knows the time (a count of CPU is handed in).  Who may speak when stands in extproc.core.state.
+Nothing here waits or knows the time; a count of CPU is handed in.  Who may speak when stands in extproc.core.state.
 """
 
 from hashlib import sha256
@@ -24,7 +24,7 @@ from extproc.core.headers import NO_HEADERS, NO_MUTATION
 from extproc.core.input import ShownRequest, document, show_request
 from extproc.core.inspection import VISIBLE, State
 from extproc.core.intake import Intake, endless_state
-from extproc.core.passage import forged_names, passage_of, response_unjudged
+from extproc.core.passage import JUDGED, TOO_LARGE, forged_names, passage_of, response_unjudged
 from extproc.core.point import Point
 from extproc.core.receipt import Claims, Outcome, PolicyFacts, SignedReceipt
 from extproc.core.rules import Mode, Rules
@@ -34,9 +34,6 @@ from extproc.errors import ExchangeError, ProtocolError
 
 Step: TypeAlias = Reply | Question | Verdict
 
-JUDGED = frozenset({"", "via_upstream", "direct_response"})
-"""`response.code_details` of a response that is judged; every other response is a local reply (wire.md)."""
-TOO_LARGE = "request_payload_too_large"
 _NO_HEAD = Headers(Direction.REQUEST, NO_HEADERS, end_of_stream=False)
 _PARTS = {Headers: Part.HEADERS, Body: Part.BODY, Trailers: Part.TRAILERS}
 _TURNS = {(way, kind): Turn(way, part) for way in Direction for kind, part in _PARTS.items()}
@@ -121,6 +118,8 @@ class Exchange:
             self._phase = self._phase_after(effect)
         if self._phase is not Phase.RESPONSE or response_unjudged(self._rules, self._waived):
             self._forget()
+        else:
+            self._intakes[Direction.REQUEST].keep_shown(compatibility_bodies=self._rules.compatibility_bodies)
         return reply_to(verdict, evidence, blocking=self._rules.blocking, prefix=self._rules.prefix)
 
     def close(self) -> Claims | None:

@@ -13,7 +13,7 @@ import orjson
 from extproc.core.decoding import graphql
 from extproc.core.events import Headers
 from extproc.core.half import Half, attribute, principal_of, status_of
-from extproc.core.inspection import VISIBLE, Inspection, State
+from extproc.core.inspection import Inspection, State
 from extproc.core.point import Point
 from extproc.core.request_line import parsed_path, parsed_query, path_flags, query_flags
 
@@ -109,8 +109,7 @@ def _body(inspection: Inspection, compatibility_bodies: bool) -> dict[str, objec
         out["body"] = inspection.text
     elif compatibility_bodies:
         out["body"] = inspection.raw.decode(errors="replace")
-    hidden = inspection.state is State.OPAQUE or inspection.state not in VISIBLE
-    if compatibility_bodies or (hidden and inspection.raw):
+    if compatibility_bodies or (inspection.hidden and inspection.raw):
         out["raw_body"] = b64encode(inspection.raw).decode()
     return out
 

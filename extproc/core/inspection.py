@@ -61,3 +61,8 @@ class Inspection:
     text: str | None = None
     frames: bytes | None = None
     lifted: Lifted = ()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether nothing was made of the body: where its bytes are here, they themselves are shown."""
+        return self.state is State.OPAQUE or self.state not in VISIBLE

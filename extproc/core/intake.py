@@ -93,6 +93,14 @@ class Intake:
         unseen = self._inspection or Inspection(State.NOT_SENT, size=self._body.size)
         return Half(self._head, unseen, self._trailers)
 
+    def keep_shown(self, *, compatibility_bodies: bool) -> None:
+        """Let go of the bytes where the documents to come show only what was made of them."""
+        seen = self._inspection
+        if seen is None or seen.parsed is seen.raw or seen.hidden or compatibility_bodies:
+            return
+        self._inspection = replace(seen, raw=b"")
+        self._body.release_bytes()
+
     def forget(self) -> None:
         """Let go of the body; what the receipts state about it stays."""
         self._body.release()

@@ -10,6 +10,10 @@ from extproc.core.point import Point
 from extproc.core.rules import Mode, Rules
 from extproc.core.state import Action
 
+JUDGED = frozenset({"", "via_upstream", "direct_response"})
+"""`response.code_details` of a response that is judged; every other response is a local reply (wire.md)."""
+TOO_LARGE = "request_payload_too_large"
+
 _WHOLE = HeaderMutation(set=(("accept-encoding", b"identity"),), remove=("range", "if-range"))
 """What a request must not ask for when its response will be inspected: a coding we do not undo, or a piece."""
 

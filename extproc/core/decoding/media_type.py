@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from extproc.core.headers import HeaderMap
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# Without the asterisk of RFC 2231 (`charset*=us-ascii''utf-7`, `boundary*0=x`), which some readers undo.
+_NAME = rb"[!#$%&'+.^_`|~0-9A-Za-z-]+"
 # Without quoted pairs: readers that split at quotes, and there are many, keep the backslash or end at `\"`.
 _QUOTED = rb'"[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]*+"'
 # Possessive quantifiers: a space belongs to one place only, so a hostile header costs linear time.
 # Without empty parameters, but for one at the end: to Go a header with another is no media type.
 _MEDIA_TYPE = re.compile(
     rb"(?P<name>%(token)s/%(token)s)"
-    rb"(?P<parameters>(?:[ \t]*+;[ \t]*+%(token)s=(?:%(token)s|%(quoted)s))*+)(?:[ \t]*+;)?+[ \t]*+"
-    % {b"token": _TOKEN, b"quoted": _QUOTED}
+    rb"(?P<parameters>(?:[ \t]*+;[ \t]*+%(name)s=(?:%(token)s|%(quoted)s))*+)(?:[ \t]*+;)?+[ \t]*+"
+    % {b"name": _NAME, b"token": _TOKEN, b"quoted": _QUOTED}
 )
-_PARAMETER = re.compile(rb";[ \t]*+(%b)=(%b|%b)" % (_TOKEN, _TOKEN, _QUOTED))
+_PARAMETER = re.compile(rb";[ \t]*+(%b)=(%b|%b)" % (_NAME, _TOKEN, _QUOTED))
 _UTF8 = frozenset({"", "utf-8", "utf8"})
 
 
@@ -42,8 +44,8 @@ def declared(headers: HeaderMap) -> MediaType | None:
     """The one media type that the headers declare.
 
     None where no single type can be read: the header is repeated (even with equal values), is a list, is empty or is
-    not a media type, names a parameter twice, writes one with a backslash, or has `;;`.  Such a message may be read as
-    any type, so it is `type_mismatch`.
+    not a media type, names a parameter twice or with an asterisk, writes one with a backslash, or has `;;`.  Such a
+    message may be read as any type, so it is `type_mismatch`.
     """
     match headers.values("content-type"):
         case ():

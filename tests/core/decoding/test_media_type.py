@@ -22,6 +22,7 @@ def _read(*values: bytes) -> MediaType | None:
         (b'a/b;x="; y=z, ";y=1', MediaType("a/b", {"x": "; y=z, ", "y": "1"})),
         (b'a/b;x=""', MediaType("a/b", {"x": ""})),
         (b'a/b;x="\xe9"', MediaType("a/b", {"x": "é"})),
+        (b'*/*;x=*;y="*"', MediaType("*/*", {"x": "*", "y": "*"})),
     ],
 )
 def test_a_media_type_is_read_as_the_standard_writes_it(value: bytes, expected: MediaType) -> None:
@@ -50,6 +51,13 @@ def test_a_media_type_is_read_as_the_standard_writes_it(value: bytes, expected: 
         b'application/json;charset="utf-8"x',
         b"application/json;charset=utf-8;CHARSET=utf-8",
         b"application/json;charset=utf-8;charset=iso-8859-1",
+        b"application/json;charset*=us-ascii''utf-7",
+        b"application/json;charset*0=utf;charset*1=-7",
+        b"application/json;charset=utf-8;CHARSET*=us-ascii''utf-7",
+        b"application/json;charset*=us-ascii''utf-7;charset=utf-8",
+        b"multipart/form-data;boundary=x;boundary*0=y",
+        b"application/json;a*b=c",
+        b"application/json;*=c",
         b"application/json charset=utf-8",
         b"application/json\x00",
         b"application/json\n",

@@ -131,6 +131,8 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD + b"\r\nContent-Type:",
         FIELD + b"\r\nContent-Type: json",
         FIELD + b"\r\nContent-Type: multipart/mixed; boundary=y",
+        FIELD + b"\r\nContent-Type: text/plain; charset*=us-ascii''iso-8859-1",
+        FIELD + b"\r\nContent-Type: text/plain; charset*0=iso-8859; charset*1=-1",
         FIELD + b"\r\nContent-Transfer-Encoding: base64",
         FIELD + b"\r\nContent-Transfer-Encoding: quoted-printable",
         FIELD + b"\r\nContent-Transfer-Encoding:",

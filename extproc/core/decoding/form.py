@@ -18,9 +18,9 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """A JSON object of name to list of values, in order, as opa-envoy-plugin gives it.
 
     `+` is a space, blank values and NUL in values are kept, empty pairs (`&&`) are not fields.  Raises Malformed for a
-    bad escape, for a semicolon or a byte beyond ASCII that is not escaped, for names or values that are not UTF-8, for
-    a name with a NUL or a space before it and for more than `Limits.fields` pairs; Undecodable for another charset;
-    TypeMismatch where the body is a JSON object or array.
+    bad escape, for a semicolon, a byte beyond ASCII or a space at the end that is not escaped, for names or values that
+    are not UTF-8, for a name with a NUL or a space before it and for more than `Limits.fields` pairs; Undecodable for
+    another charset; TypeMismatch where the body is a JSON object or array.
     """
     if not media.is_utf8:
         raise Undecodable("a form in a charset other than UTF-8")
@@ -38,6 +38,8 @@ def _check(data: bytes) -> None:
         raise Malformed("a byte beyond ASCII that is not escaped")
     if b";" in data:  # text to Django, a separator to Rack 2; Go leaves the whole pair out
         raise Malformed("a semicolon that is not escaped")
+    if data[-1:].isspace():  # aiohttp drops it
+        raise Malformed("white space at the end that is not escaped")
     if _BAD_ESCAPE.search(data):
         raise Malformed("a percent sign without two hexadecimal digits")
 

@@ -34,9 +34,9 @@ _DISPOSITION = re.compile(
 _PARAMETER = re.compile(rb';[ ]*(name|filename\*?)=("[^"]*"|[^";]*)', re.IGNORECASE)
 _WORD = re.compile(rb"name\*?[ ]*=", re.IGNORECASE)
 _ESCAPES = re.compile(rb"%(?:22|0[AD])", re.IGNORECASE)
+_ANY_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _IDENTITY = frozenset({b"7bit", b"8bit", b"binary"})
 _KNOWN = frozenset({b"content-disposition", b"content-type", b"content-transfer-encoding", b"content-length"})
-_TEXT = frozenset({"", "utf-8", "utf8", "us-ascii"})
 # Django 4.2 takes a part with a longer header, its blank line counted, for none.
 _HEADER_BYTES = 1024
 # Django cuts a longer file name, but for its extension.
@@ -132,9 +132,17 @@ def _part(fields: dict[bytes, bytes], content: bytes) -> _Part:
     media = media_type.parse(fields[b"content-type"]) if b"content-type" in fields else MediaType()
     if media is None or media.name.startswith("multipart/"):
         raise Malformed("a part with an unreadable or a nested type")
-    if filename is None and media.charset not in _TEXT:
-        raise Undecodable("a field in a charset other than UTF-8")
+    if filename is None:
+        _check_charset(media, content)
     return _Part(name, filename, media, content)
+
+
+def _check_charset(media: MediaType, content: bytes) -> None:
+    if media.charset == "us-ascii":
+        if not content.isascii():
+            raise Malformed("a field that is not the ASCII that it says to be")
+    elif not media.is_utf8:
+        raise Undecodable("a field in a charset other than UTF-8")
 
 
 def _names(disposition: bytes) -> tuple[str, str | None]:
@@ -156,22 +164,27 @@ def _names(disposition: bytes) -> tuple[str, str | None]:
 
 
 def _clean(name: str) -> str:
-    """The name, if it is what Django and Commons FileUpload make of it: they trim, and the second undoes RFC 2047."""
-    if name != name.strip() or "=?" in name:
+    """The name, if nobody makes another of it.
+
+    Django and Commons FileUpload trim, and the second undoes RFC 2047; aiohttp drops slashes at the beginning.
+    """
+    if name != name.strip() or name.startswith("/") or "=?" in name:
         raise Malformed("a name that some readers trim, or take for an encoded word")
     return name
 
 
 def _clean_filename(filename: str) -> str:
-    """The file name, if it is what Django makes of it.
+    """The file name, if it is what Django and Rack make of it.
 
-    It undoes character references and then drops all but the last segment of a path, what is not printable, and the
-    whole file where nothing or only dots are left.
+    Django undoes character references and then drops all but the last segment of a path, what is not printable, and the
+    whole file where nothing or only dots are left.  Rack undoes escapes where each percent sign begins one.
     """
     if len(filename) > _FILENAME_CHARACTERS or unescape(filename) != filename:
         raise Malformed("a file name that some readers cut, or with a character reference that some undo")
     if "/" in filename or not filename.isprintable() or filename in {".", ".."}:
         raise Malformed("a file name that is a path, or with characters that some readers drop")
+    if _ANY_ESCAPE.search(filename):
+        raise Malformed("a file name with an escape that some readers undo")
     return _clean(filename)
 
 

@@ -12,26 +12,6 @@ from extproc.errors import Malformed, TypeMismatch, Undecodable
 MEDIA = MediaType("multipart/form-data", {"boundary": "x"})
 LIMITS = Limits(parts=3)
 FIELD = b'Content-Disposition: form-data; name="a"'
-# Django reads: a.php, x.php, `..` as no file, ab, a name of 255 letters; Commons FileUpload: b and a.php.
-REWRITTEN = [
-    "a&#46;php",
-    "a&#x2e;php",
-    "a&period;php",
-    "a&ampb",
-    "/etc/x.php",
-    "b/",
-    ".",
-    "..",
-    "a\u0085b",
-    "a\u200bb",
-    "a\u202eb",
-    "a\u202fb",
-    "a\ufeff",
-    "a" * 256,
-    " b",
-    "b ",
-    "=?utf-8?q?a=2Ephp?=",
-]
 
 
 def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
@@ -144,15 +124,7 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD.replace(b'"a"', b'"a\x7fb"'),
         FIELD.replace(b'"a"', b'"a\\"b"'),
         FIELD.replace(b'"a"', b'"a\\b"'),
-        FIELD.replace(b'"a"', b'"a%22b"'),
-        FIELD.replace(b'"a"', b'"a%0db"'),
         FIELD.replace(b'"a"', b'"\xe9"'),
-        FIELD.replace(b'"a"', b'" a"'),
-        FIELD.replace(b'"a"', b'"a "'),
-        FIELD.replace(b'"a"', '"a\u00a0"'.encode()),
-        FIELD.replace(b'"a"', '"\u3000a"'.encode()),
-        FIELD.replace(b'"a"', b'" "'),
-        FIELD.replace(b'"a"', b'"=?utf-8?q?a?="'),
         FIELD.replace(b'"a"', b'"a'),
         FIELD.replace(b'"a"', b'"a"b'),
         FIELD.replace(b'"a"', b"'a'"),
@@ -169,7 +141,6 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD + b'; name="a"',
         FIELD + b"; NAME=b",
         FIELD + b"; filename=b; filename=b",
-        FIELD + b"; filename=b%0A",
         FIELD + b'; filename="\xff"',
         FIELD + b'; filename=""',
         FIELD + b"; filename*=utf-8''b",
@@ -180,7 +151,6 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         FIELD + b"; filename*0=b; filename*1=c",
         FIELD + b'\r\nContent-Type: a/b; c="\xff"',
         FIELD + b"\r\nContent-Type: a/b" + b" " * 1000,
-        *(FIELD + b'; filename="' + name.encode() + b'"' for name in REWRITTEN),
     ],
 )
 def test_a_header_that_two_readers_may_take_differently_is_malformed(header: bytes) -> None:
@@ -192,6 +162,14 @@ def test_a_field_is_utf8_and_a_file_any_bytes() -> None:
     assert decode(_body(_part(FIELD + b"; filename=b", b"\xff")), MEDIA, LIMITS).parsed
     with pytest.raises(Malformed):
         decode(_body(_part(content=b"\xff")), MEDIA, LIMITS)
+
+
+def test_a_field_that_says_to_be_ascii_is() -> None:
+    """Beyond it Werkzeug reads replacement characters, and busboy windows-1252."""
+    header = FIELD + b"\r\nContent-Type: text/plain; charset=US-ASCII"
+    assert decode(_body(_part(header, b"e")), MEDIA, LIMITS).parsed == b'{"a":["e"]}'
+    with pytest.raises(Malformed):
+        decode(_body(_part(header, "é".encode())), MEDIA, LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,11 @@ def multipart(data: bytes) -> int:
 
 
 def part(header: bytes) -> int:
-    """A multipart form by the header of its only part: most differences are there, and few inputs get that far."""
-    return _compare(MULTIPART, b"--x\r\n" + header + b"\r\n\r\n1\r\n--x--\r\n")
+    """A multipart form by the header of its only part: most differences are there, and few inputs get that far.
+
+    Its content is beyond ASCII, so that a charset shows.
+    """
+    return _compare(MULTIPART, b"--x\r\n" + header + "\r\n\r\né\r\n--x--\r\n".encode())
 
 
 def content_type(value: bytes) -> int:
@@ -70,15 +73,16 @@ def _reading(parsed: bytes) -> Reading:
 def _explained(reader: str, ours: Reading) -> Reading:
     """What docs/inspection.md says that a reader makes of it.
 
-    To Django and multipart a file without a name and content is an empty field; multipart drops fields without a name.
+    To Django, aiohttp and multipart a file without a name and content is an empty field; multipart drops fields that
+    have no name.
     """
-    if reader not in {"Django", "multipart"}:
+    if reader not in {"Django", "aiohttp", "multipart"}:
         return ours
     return reading(
         (name, "" if isinstance(value, File) and not value.filename else value)
         for name, values in ours.items()
         for value in values
-        if name or reader == "Django"
+        if name or reader != "multipart"
     )
 
 
@@ -94,6 +98,11 @@ _HEADERS = (
     b"Content-Disposition: ",
     b"Content-Type: ",
     b"Content-Length: 1",
+    b"Content-Length: 2",
+    b"; charset=",
+    b"; charset*=''latin1",
+    b"us-ascii",
+    b"utf-8",
     b"a",
     b"\r\n",
 )
@@ -118,13 +127,14 @@ TARGETS = {
         len(READERS),
         {"an escape and a blank value": b"a=1&b=%C3%A9&a=", "spaces and empty pairs": b"a+b=c%2Bd&&e"},
         (*b"a = & + ; % %C3%A9 %00 %20 %u00e9 %E2%80%A8 [ ]".split(), *_BYTES),
-        (b"a=1;b=2&=c",),
+        (b"a=1;b=2&=c", b"a=1\r\n"),
     ),
     "multipart": Target(
         multipart,
         len(READERS),
         {
             "a field": _part() + b"--x--\r\n",
+            "a field of ASCII": _part(FIELD + b"\r\nContent-Type: text/plain; charset=us-ascii") + b"--x--",
             "a file and a field": _part(_FILE) + _part(content=b"\r\n--") + b"--x--",
             "no part": b"--x--\r\n",
         },
@@ -135,7 +145,12 @@ TARGETS = {
         len(READERS),
         {"a field": FIELD, "a file": _FILE, "its name twice": FIELD + b"; filename=b; filename*=utf-8''b"},
         (*_HEADERS, *_PIECES),
-        (_FILE + b'; c="\xff"',),
+        (
+            _FILE + b'; c="\xff"',
+            FIELD.replace(b'"a"', b'"/a"'),
+            FIELD + b"\r\nContent-Type: text/plain; charset=us-ascii",
+            FIELD + b"\r\nContent-Type: text/plain; charset*=us-ascii''iso-8859-1",
+        ),
     ),
     "content_type": Target(
         content_type,
@@ -148,6 +163,7 @@ TARGETS = {
         (MULTIPART, URLENCODED, b"x", b"=", b",", *_PIECES),
         (
             b'Multipart/Form-Data;\tBoundary="a/b"; charset=UTF-8',
+            URLENCODED + b"; charset*=us-ascii''iso-8859-1",
             URLENCODED + b"; a*=b''%20",
             URLENCODED + b"; a*=b; a*0*=c",
         ),

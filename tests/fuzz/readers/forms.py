@@ -4,12 +4,17 @@ Each takes a content type and a body and gives fields and files by name, in orde
 """
 
 import io
+import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
+from unittest import mock
 
 import multipart
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
@@ -134,6 +139,40 @@ def _finished(coroutine: Coroutine[object, None, Reading]) -> Reading:
     raise AssertionError("the coroutine waited")
 
 
+class AiohttpError(Exception):
+    """It takes the body for no form."""
+
+
+_LOOP = mock.Mock()  # a body that is all there asks it for nothing
+_BARE = {name: mock.Mock() for name in ("app", "writer", "transport")}  # nothing of a form is in them
+
+
+def aiohttp(content_type: str, data: bytes) -> Reading:
+    """`await request.post()`; of a field that says to be no text it gives the bytes."""
+
+    async def read() -> Reading:
+        payload = StreamReader(BaseProtocol(_LOOP), 2**20, loop=_LOOP)
+        payload.feed_data(data)
+        payload.feed_eof()
+        headers = [("Content-Type", content_type)]
+        request = make_mocked_request("POST", "/", headers, payload=payload, loop=_LOOP, **_BARE)
+        return reading((name, _value_of_aiohttp(value)) for name, value in (await request.post()).items())
+
+    with warnings.catch_warnings(action="ignore"):  # where it refuses, it leaves files open
+        try:
+            return _finished(read())
+        except (ValueError, LookupError, web.HTTPException) as error:
+            refusal = repr(error)
+    raise AiohttpError(refusal)
+
+
+def _value_of_aiohttp(value: str | bytes | bytearray | web.FileField) -> Value:
+    if isinstance(value, web.FileField):
+        with value.file:
+            return file(value.filename, value.headers.get("Content-Type"), value.file.read())
+    return value if isinstance(value, str) else value.decode()
+
+
 def golang(content_type: str, data: bytes) -> Reading:
     """`request.FormValue` and `request.MultipartForm`."""
     return reading(
@@ -160,5 +199,6 @@ READERS = {
     "Werkzeug": Reader(werkzeug, (HTTPException,)),
     "Starlette": Reader(starlette, (MultiPartException,)),
     "multipart": Reader(bottle, (multipart.MultipartError,)),
+    "aiohttp": Reader(aiohttp, (AiohttpError,)),
     "Go": Reader(golang, (go.GoError,)),
 }

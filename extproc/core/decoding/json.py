@@ -106,14 +106,14 @@ def is_container(data: bytes, limits: Limits) -> bool:
 
 def _container(data: bytes, limits: Limits) -> object:
     """The tree of an object or array, _LENIENT where only others read one, None where nobody does."""
-    text = lenient_json.text_of(data)
-    if not lenient_json.may_be_container(text):
+    texts = lenient_json.texts_of(data)
+    if not texts:
         return None
     bound(data, limits)
     try:
         tree: object = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _LENIENT if lenient_json.is_container(text) else None
+        return _LENIENT if any(map(lenient_json.is_container, texts)) else None
     return tree
 
 

@@ -1,66 +1,58 @@
 """JSON to somebody: what a reader that does not look at the type, and is not strict, takes for an object or array.
 
 Such readers, by their defaults: Python's json (any Unicode encoding, NaN, lone surrogates, numbers without end), Go's
-Decoder (stops after the first value, replaces what is no UTF-8), Json.NET (comments, single quotes, names without any).
+Decoder (stops after the first value, replaces what is no UTF-8), Json.NET (comments, single quotes, names without any,
+`undefined`, constructors, hexadecimal numbers, empty elements; white space of all Unicode, and NUL for such).
 """
 
 import re
-from codecs import BOM_UTF8
-from json import JSONDecodeError, JSONDecoder, detect_encoding
+from json import detect_encoding
 
-_SPACE = r"(?:\s++|/\*.*?\*/|//[^\r\n]*)*+"
-_LITERAL = r"(?:[\"'{\[\d.+-]|(?:null|true|false|NaN|Infinity|undefined)\b)"
-_BEGINNING = re.compile(rf"{_SPACE}(?=[{{\[])", re.DOTALL)
-_SURELY = re.compile(
-    rf"{_SPACE}(?:"
-    rf"(?:\[{_SPACE})*+\{{{_SPACE}(?:[\"'}}]|[\w$-]++{_SPACE}:{_SPACE}{_LITERAL})"  # an object, by its first name
-    rf"|(?:\[{_SPACE})++[\"'])",  # a list that begins with a string
+# char.IsWhiteSpace of .NET (U+180E in its older releases), NUL, which Json.NET skips, and the byte order mark.
+_WHITE = "\\0\\t-\\r \\x85\\xa0\\u1680\\u180e\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
+_SPACE = rf"[{_WHITE}]*+(?:/(?:\*.*?\*/|/[^\r\n]*+)[{_WHITE}]*+)*+"
+_CONSTANT = r"(?:null|true|false|undefined|NaN|[-+]?Infinity)\b"
+_NUMBER = r"[-+]?(?:0[xX][0-9A-Fa-f]++|(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?+)"
+_CONSTRUCTOR = rf"new\b{_SPACE}\w++{_SPACE}\("
+_NAME = r"[\w$-]++"  # \w has all that char.IsLetterOrDigit has
+_OBJECT = (  # by its first name
+    rf"\{{{_SPACE}(?:[\"'}}]|{_NAME}{_SPACE}:{_SPACE}(?:[\"'{{\[,0-9.+-]|{_CONSTANT}|{_CONSTRUCTOR}))"
+)
+_CONTAINER = re.compile(
+    rf"{_OBJECT}|"
+    rf"\[{_SPACE}(?:(?:[0-9]++,)++{_SPACE}|[\[,]{_SPACE}|(?:{_NUMBER}|{_CONSTANT}){_SPACE}(?:,{_SPACE}|(?=\])))*+"
+    rf"(?:[\"'\]]|{_CONSTRUCTOR}|{_OBJECT})",  # a list, by the first in it that is no number or constant, or by its end
     re.DOTALL,
 )
-_DECODER = JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
-"""A number is a text: to compute a long one takes quadratic time."""
-_FIRST_BYTES = frozenset(b"\0\xef\xfe\xff \t\n\r\v\f{[/")
+_BEFORE = re.compile(_SPACE, re.DOTALL)
+_UTF8_BEGINNING = re.compile(
+    rb"(?:[\0\t-\r ]++|\xc2[\x85\xa0]|\xe1(?:\x9a\x80|\xa0\x8e)|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f"
+    rb"|\xe3\x80\x80|\xef\xbb\xbf)*+(?=[{\[/])"
+)
+_WIDE_FIRST_BYTES = frozenset(b"\0\xfe\xff")
 
 
-def text_of(data: bytes) -> str:
-    """What such a reader reads from bytes that may begin with an object or array; empty where they cannot.
+def texts_of(data: bytes) -> list[str]:
+    """What the bytes are as text, from a bracket or brace on: one text for each way to read them that begins with one.
 
-    Of UTF-8 the ASCII characters are right, and no others mean anything here; of other encodings it is as much as is
-    text.
+    White space and comments before it are left out.  Bytes that are not of the encoding are replaced, as by the readers
+    that go on.
     """
-    if not data or (data[0] not in _FIRST_BYTES and data[1:2] != b"\0"):
-        return ""
-    encoding = detect_encoding(data)
-    if encoding in {"utf-8", "utf-8-sig"}:
-        return data.removeprefix(BOM_UTF8).decode("latin-1")
-    try:
-        return data.decode(encoding, "surrogatepass")
-    except UnicodeDecodeError as error:
-        return data[: error.start].decode(encoding, "surrogatepass")
-
-
-def may_be_container(text: str) -> bool:
-    """Whether a bracket or brace is the first that is no space or comment."""
-    return _BEGINNING.match(text) is not None
+    texts = []
+    if (beginning := _UTF8_BEGINNING.match(data)) is not None:
+        texts.append(data[beginning.end() :].decode("utf-8", "replace"))
+    if data[1:2] == b"\0" or (data and data[0] in _WIDE_FIRST_BYTES):
+        encoding = detect_encoding(data)  # as Python's json finds it
+        if not encoding.startswith("utf-8"):
+            texts.append(data.decode(encoding, "replace"))
+    begun = [_BEFORE.sub("", text, count=1) for text in texts]
+    return [text for text in begun if text.startswith(("{", "["))]
 
 
 def is_container(text: str) -> bool:
-    """Whether the text begins with an object or array to some reader, whatever follows it.
+    """Whether a text of `texts_of` begins with an object or array to some reader, whatever follows it.
 
-    An object is one from its first name on, a list from its first text; other lists (`[1]`, but not `[INFO]`) are read,
-    which takes some 30 ms for each megabyte, and more where they are dense.
+    An object is one from its first name on, a list from its first text or object on, or where the first of its lists
+    ends (`[1]` and `[[1],`, but not `[INFO]`).
     """
-    if _SURELY.match(text):
-        return True
-    beginning = _BEGINNING.match(text)
-    return beginning is not None and text[beginning.end()] == "[" and _is_read(text, beginning.end())
-
-
-def _is_read(text: str, start: int) -> bool:
-    try:
-        _DECODER.raw_decode(text, start)
-    except JSONDecodeError:
-        return False
-    except RecursionError:  # nobody writes so many brackets but to be read
-        return True
-    return True
+    return _CONTAINER.match(text) is not None

@@ -35,6 +35,8 @@ class Refused:
     error: str
 
 
+_SUBTYPES = ("plain", "css", "csv", "html", "javascript", "markdown", "tab-separated-values")
+_TEXTS = {f"text/{subtype}" for subtype in _SUBTYPES}
 Fields = dict[str, list[object]]
 Reading = object | Refused
 _UNDO: dict[bytes, Callable[[bytes], bytes]] = {
@@ -82,7 +84,7 @@ def _readers(declared: str) -> dict[str, Callable[[Arrival, bytes], Reading]]:
 def text_of(arrival: Arrival, body: bytes) -> str | None:
     """A text, by its charset; None where the declared type is none of a text."""
     declared, parameters = media_type(arrival)
-    if not declared.startswith("text/"):
+    if declared not in _TEXTS:
         return None
     return body.decode(parameters.get("charset", "utf-8"))
 

@@ -20,8 +20,14 @@ _PARSERS: dict[str, Parser] = {
     "application/x-www-form-urlencoded": form.parse,
     "application/xml": xml.parse,
     "multipart/form-data": multipart.parse,
+    "text/css": text.other,
+    "text/csv": text.other,
+    "text/html": text.other,
+    "text/javascript": text.other,
     "text/json": json.parse,  # WHATWG MIME Sniffing, section 4.6: a JSON MIME type
+    "text/markdown": text.other,
     "text/plain": text.plain,
+    "text/tab-separated-values": text.other,
     "text/xml": xml.parse,
 }
 _FAMILIES: dict[str, Parser | None] = {
@@ -43,7 +49,7 @@ def parser_for(media_type: str) -> Parser | None:
         if media_type.startswith(prefix):
             return family
     _, plus, suffix = media_type.rpartition("+")
-    return _SUFFIXES.get(plus + suffix) or (text.other if media_type.startswith("text/") else None)
+    return _SUFFIXES.get(plus + suffix)
 
 
 def decode(data: bytes, media: MediaType, limits: Limits) -> Decoded:

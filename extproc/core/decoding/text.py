@@ -48,7 +48,7 @@ def plain(data: bytes, media: MediaType, limits: Limits) -> Decoded:
 
 
 def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
-    """Any other `text/*`: the text.  Raises Undecodable, and TypeMismatch where it is a JSON object or array."""
+    """Another type of text: the text.  Raises Undecodable, and TypeMismatch where it is a JSON object or array."""
     text = _decode(data, media)
     if any(json.is_container(each, limits) for each in {data, text.encode()}):
         raise TypeMismatch("JSON under another declared type")

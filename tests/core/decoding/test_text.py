@@ -10,6 +10,15 @@ from extproc.core.rules import Limits
 from extproc.errors import BodyError, Malformed, TypeMismatch, Undecodable
 
 LIMITS = Limits(depth=4)
+TEXTS = [
+    "text/plain",
+    "text/css",
+    "text/csv",
+    "text/html",
+    "text/javascript",
+    "text/markdown",
+    "text/tab-separated-values",
+]
 
 
 def _media(name: str, charset: str = "") -> MediaType:
@@ -34,7 +43,7 @@ def _media(name: str, charset: str = "") -> MediaType:
         ("", b"\xef\xbb\xbfe", "\ufeffe"),
     ],
 )
-@pytest.mark.parametrize("name", ["text/plain", "text/html"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_a_text_is_decoded_by_its_charset(name: str, charset: str, data: bytes, text: str) -> None:
     assert decode(data, _media(name, charset), LIMITS) == Decoded(text=text)
 
@@ -106,7 +115,7 @@ def test_json_after_a_byte_order_mark_is_malformed_as_it_is_under_its_own_type(n
         decode(b'\xef\xbb\xbf{"a":1}', _media(name), LIMITS)
 
 
-@pytest.mark.parametrize("name", ["text/html", "text/css", "text/csv"])
+@pytest.mark.parametrize("name", TEXTS[1:])
 def test_json_under_another_textual_type_contradicts_it(name: str) -> None:
     with pytest.raises(TypeMismatch):
         decode(b'{"a":1,"a":1}', _media(name), LIMITS)
@@ -123,6 +132,10 @@ def test_json_under_another_textual_type_contradicts_it(name: str) -> None:
         "application/octet-stream",
         "image/png",
         "x/y",
+        "text/yaml",
+        "text/calendar",
+        "text/x",
+        "text/",
     ],
 )
 def test_a_type_without_a_parser_is_opaque(name: str) -> None:
@@ -131,7 +144,7 @@ def test_a_type_without_a_parser_is_opaque(name: str) -> None:
 
 
 _TYPES = ["", "application/json", "a/b+json", "application/x-www-form-urlencoded", "text/plain", "text/html", "x/y"]
-_TYPES += ["application/x-ndjson", "application/grpc", "application/xml", "application/graphql"]
+_TYPES += ["text/yaml", "application/x-ndjson", "application/grpc", "application/xml", "application/graphql"]
 
 
 @given(
@@ -145,3 +158,9 @@ def test_no_bytes_of_any_type_raise_anything_but_a_body_error(data: bytes, name:
     except BodyError:
         return
     assert decoded.state in {State.COMPLETE, State.OPAQUE}
+
+
+@pytest.mark.parametrize("data", [b'{"a":1}', b"{a: 1}"])
+def test_a_text_that_is_data_to_somebody_and_not_to_us_is_no_json_either(data: bytes) -> None:
+    with pytest.raises(TypeMismatch):
+        decode(data, _media("text/yaml"), LIMITS)

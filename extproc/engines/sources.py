@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import walk
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from extproc.engines.archive import MAX_BYTES, read_archive
 from extproc.engines.documents import Document, merge, mount, of_values, parse_json, parse_yaml, write
@@ -24,6 +25,9 @@ _REFUSED = {
     "patch.json": "delta bundles are not read: build a whole one with `opa build`",
 }
 """What OPA reads and we do not: the first wherever it lies but at the top of a folder, the second in every bundle."""
+
+
+Stamp: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,24 @@ def _load(paths: Iterable[Path], data: Mapping[str, object], bundle_keys: Mappin
         policy_digest=_digest("".join(lines).encode()),
         data_digest=_digest(written),
     )
+
+
+def stamp(paths: Iterable[Path]) -> Stamp:
+    """Who has changed anything that `load` reads has changed this: what `stat` says of each file, links followed.
+
+    Costs no reading.  What cannot be asked is part of it; nothing is raised.
+    """
+    return tuple(entry for path in paths for entry in _stat_of(path))
+
+
+def _stat_of(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    try:
+        for file in _names(path) if path.is_dir() else [path]:
+            found = file.stat()
+            times = (found.st_mtime_ns, found.st_ctime_ns)
+            yield str(file), (found.st_dev, found.st_ino, found.st_size, *times)
+    except OSError as error:
+        yield str(path), (error.errno or 0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +210,18 @@ def _bundle(path: Path, keys: Mapping[str, BundleKey]) -> Iterator[_File]:
 
 
 def _folder(root: Path) -> Iterator[_File]:
+    for path in _names(root):
+        yield _File(PurePosixPath(path.relative_to(root)), str(path), _read(path))
+
+
+def _names(root: Path) -> Iterator[Path]:
     """A folder's files but the hidden ones: a Kubernetes volume keeps its versions in `..data` and links to them."""
     for folder, folders, names in walk(root, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            relative = PurePosixPath(path.relative_to(root))
             if _is_manifest(name) or name in _REFUSED or (_wanted(name) and not name.startswith(".")):
-                yield _File(relative, str(path), _read(path))
+                yield path
 
 
 def _is_manifest(name: str) -> bool:

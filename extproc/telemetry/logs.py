@@ -24,7 +24,6 @@ def configure(level: Level, format_: Format, stream: TextIO) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts changes that we report by what came of them
 
 
 class JsonFormatter(logging.Formatter):

@@ -34,6 +34,10 @@ _ProbeHeader = Annotated[
 ]
 _ProbeBody = Annotated[str | None, typer.Option(metavar="JSON", help="The probe's body, sent by POST.")]
 _Accept = Annotated[list[str] | None, typer.Option(metavar="ID", help="A finding that is meant to be so.")]
+_ExcludeRoute = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A route that is meant to pass uninspected; HOST:PORT/NAME for one host's."),
+]
 _Strict = Annotated[bool, typer.Option("--strict", help="Warnings give exit status 1 too.")]
 _Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
@@ -49,6 +53,7 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     probe_header: _ProbeHeader = None,
     probe_body: _ProbeBody = None,
     accept: _Accept = None,
+    exclude_route: _ExcludeRoute = None,
     strict: _Strict = False,
     format_: _Format = "text",
 ) -> None:
@@ -57,8 +62,7 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     from extproc.istio.doctor import examine
     from extproc.istio.doctor.probe import ask, probe_of
 
-    if unknown := sorted(set(accept or ()) - examine.IDS):
-        raise typer.BadParameter(f"no finding has the id {', '.join(unknown)}", param_hint="--accept")
+    _check_accepted(frozenset(accept or ()))
     named = sum(source is not None for source in (dump, admin, pod))
     if named > 1 or (named == 0 and probe is None):
         raise typer.BadParameter("name one dump: --dump, --admin or --pod; or --probe alone", param_hint="--dump")
@@ -66,13 +70,22 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     settings = load_settings(config)
     found = []
     if source := _source(dump, admin, pod, namespace):
-        found += examine.examine(source.dump, examine.expected_of(settings), source.process)
+        found += examine.examine(source.dump, examine.expected_of(settings, exclude_route or ()), source.process)
     if request is not None:
         found.append(asyncio.run(ask(request, settings)))
     findings = examine.accepting(found, accept or ())
     _print(findings, format_)
     if examine.failed(findings, strict=strict):
         raise typer.Exit(1)
+
+
+def _check_accepted(ids: frozenset[str]) -> None:
+    from extproc.istio.doctor import examine
+
+    if unknown := sorted(ids - examine.IDS):
+        raise typer.BadParameter(f"no finding has the id {', '.join(unknown)}", param_hint="--accept")
+    if general := sorted(ids - examine.ACCEPTABLE):
+        raise typer.BadParameter(f"{', '.join(general)}: name the route, with --exclude-route", param_hint="--accept")
 
 
 def _source(dump: Path | None, admin: str | None, pod: str | None, namespace: str) -> "Source | None":

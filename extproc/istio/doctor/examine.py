@@ -13,16 +13,24 @@ from extproc.istio.gateway import TcpAddress
 from extproc.istio.mapping import gateway_of
 
 IDS = frozenset(check.id for check in CHECKS)
-"""What may be accepted by name."""
+"""Of every finding in a dump."""
+
+ACCEPTABLE = IDS - {"route_excluded", "host_excluded"}
+"""What may be accepted by its id: an exclusion is accepted by the route's name, or another one would be with it."""
 
 _ORDER = list(Severity)
 _ANYWHERE = TcpAddress(host="127.0.0.1", port=0)
 
 
-def expected_of(settings: Settings) -> Expected:
+def expected_of(settings: Settings, excluded_routes: Iterable[str] = ()) -> Expected:
     """What these settings want.  Raises ConfigurationError as `render` does."""
     gateway = gateway_of(settings, listen=_ANYWHERE, upstream=_ANYWHERE, admin=_ANYWHERE, otlp=None)
-    return Expected(gateway, settings.policy.deadline_ms, tls=settings.tls is not None)
+    return Expected(
+        gateway,
+        settings.policy.deadline_ms,
+        tls=settings.tls is not None,
+        excluded_routes=frozenset(excluded_routes),
+    )
 
 
 def examine(dump: bytes, expected: Expected, process: Process = NOT_ASKED) -> list[Finding]:

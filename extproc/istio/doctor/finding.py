@@ -18,11 +18,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the server's configuration wants of the gateway; `tls` whether it ends mutual TLS itself."""
+    """What the server's configuration wants of the gateway.
+
+    `tls`: the server ends mutual TLS itself.  `excluded_routes`: what is left out by name.
+    """
 
     gateway: Gateway
     deadline_ms: int
     tls: bool = False
+    excluded_routes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

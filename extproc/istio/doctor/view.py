@@ -80,7 +80,12 @@ class HttpChain:
     @property
     def forwards(self) -> bool:
         """Whether a request may come to a cluster, other than the two of Istio's own listeners."""
-        return self.unseen is not None or any(_forwards(route) for route in self.routes)
+        return self.unseen is not None or any(
+            forwards(route)
+            for config in self.routes
+            for host in config.each("virtual_hosts")
+            for route in host.each("routes")
+        )
 
     def named(self, name: str) -> tuple[int, Filter] | None:
         """The first filter of this name, with its position."""
@@ -206,14 +211,10 @@ def _dynamic_routes(dump: Dump) -> Iterator[Node]:
             yield config
 
 
-def _forwards(route_config: Node) -> bool:
-    """Whether one of its routes has the action `route`, to any but Istio's own clusters."""
-    return any(
-        action.text("cluster") not in OWN_CLUSTERS
-        for host in route_config.each("virtual_hosts")
-        for route in host.each("routes")
-        if (action := route.field("route"))
-    )
+def forwards(route: Node) -> bool:
+    """Whether it has the action `route`, to any but Istio's own clusters."""
+    action = route.field("route")
+    return action is not None and action.text("cluster") not in OWN_CLUSTERS
 
 
 def _clusters(dump: Dump, names: Container[str], reader: Reader) -> dict[str, SeenCluster]:

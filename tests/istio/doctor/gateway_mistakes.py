@@ -1,5 +1,6 @@
 """What operators get wrong around our filters: coverage, routes, the listener, the cluster."""
 
+import copy
 from collections.abc import Callable
 
 from istio.doctor.envoys import Document, http_filter, manager
@@ -33,6 +34,7 @@ def passthrough(one: Document) -> None:
 OFF = {"@type": f"{TYPE}.config.route.v3.FilterConfig", "disabled": True}
 EXT_PROC_OFF = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "disabled": True}
 GUARD_OFF = {"@type": f"{HTTP}.rbac.v3.RBACPerRoute"}
+BOTH_OFF = {"extproc__policy": EXT_PROC_OFF, "extproc__request_guard": GUARD_OFF}
 FAIL_OPEN = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "overrides": {"failure_mode_allow": True}}
 HTTP_OPTIONS = ("typed_extension_protocol_options", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
 BUFFER = "per_connection_buffer_limit_bytes"
@@ -59,6 +61,28 @@ def over_tls(**common: object) -> Callable[[Document], None]:
     return clustering("transport_socket", to={"name": "envoy.transport_sockets.tls", "typed_config": config})
 
 
+def another_route(one: Document) -> None:
+    """Before the one that takes everything there is one for a path, the same but for that."""
+    routes = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"]
+    routes.insert(0, {**copy.deepcopy(routes[0]), "match": {"path": "/health"}})
+
+
+def naming_the_route(name: str) -> Callable[[Document], None]:
+    return managing("route_config", "virtual_hosts", 0, "routes", 0, "name", to=name)
+
+
+def on_one_of_two_clusters(one: Document) -> None:
+    action = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"][0]["route"]
+    off = {"extproc.policy": EXT_PROC_OFF, "extproc.request_guard": GUARD_OFF}
+    part = {"name": action.pop("cluster"), "weight": 1}
+    action["weighted_clusters"] = {"clusters": [{**part, "typed_per_filter_config": off}, part]}
+
+
+def off_at(*path: str | int) -> Callable[[Document], None]:
+    off = {"extproc.policy": EXT_PROC_OFF, "extproc.request_guard": GUARD_OFF}
+    return managing("route_config", *path, "typed_per_filter_config", to=off)
+
+
 GATEWAY_MISTAKES = {
     "a filter that is off": Mistake(
         "filter_disabled",
@@ -76,14 +100,44 @@ GATEWAY_MISTAKES = {
     "passthrough": Mistake("tcp_passthrough", ".default_filter_chain", passthrough),
     "a route excluded": Mistake(
         "route_excluded",
-        '.typed_per_filter_config["extproc.policy"]',
-        on_the_route(extproc__policy=EXT_PROC_OFF, extproc__request_guard=GUARD_OFF),
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(another_route, on_the_route(extproc__policy=EXT_PROC_OFF, extproc__request_guard=GUARD_OFF)),
     ),
     "a route excluded by FilterConfig": Mistake(
         "route_excluded",
-        '.typed_per_filter_config["extproc.policy"]',
-        on_the_route(extproc__policy=OFF, extproc__request_guard=OFF),
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(another_route, on_the_route(extproc__policy=OFF, extproc__request_guard=OFF)),
     ),
+    "a route excluded by name": Mistake(
+        "route_excluded_as_meant",
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(another_route, on_the_route(**BOTH_OFF), naming_the_route("health")),
+    ),
+    "a route excluded by name and host": Mistake(
+        "route_excluded_as_meant",
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(another_route, on_the_route(**BOTH_OFF), naming_the_route("of-one-host")),
+    ),
+    "a route excluded of a host that is not named": Mistake(
+        "route_excluded",
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(another_route, on_the_route(**BOTH_OFF), naming_the_route("of-another-host")),
+    ),
+    "the only route excluded by name": Mistake(
+        "route_excluded_as_meant",
+        '.routes[0].typed_per_filter_config["extproc.policy"]',
+        all_of(on_the_route(**BOTH_OFF), naming_the_route("health")),
+    ),
+    "a part of the only route excluded": Mistake(
+        "route_excluded", '.clusters[0].typed_per_filter_config["extproc.policy"]', on_one_of_two_clusters
+    ),
+    "all routes excluded": Mistake("host_excluded", ".virtual_hosts[0]", on_the_route(**BOTH_OFF)),
+    "a host excluded": Mistake(
+        "host_excluded",
+        '.virtual_hosts[0].typed_per_filter_config["extproc.policy"]',
+        all_of(naming_the_route("health"), off_at("virtual_hosts", 0)),
+    ),
+    "all hosts excluded": Mistake("host_excluded", '.route_config.typed_per_filter_config["extproc.policy"]', off_at()),
     "a route half excluded": Mistake(
         "route_half_excluded",
         '.typed_per_filter_config["extproc.policy"]',

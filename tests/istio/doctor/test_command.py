@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from istio.doctor.envoys import http_filter, policy, rendered
+from istio.doctor.envoys import http_filter, manager, policy, rendered
+from istio.doctor.gateway_mistakes import BOTH_OFF
 from istio.doctor.mistakes import MISTAKES
 from typer.testing import CliRunner, Result
 
@@ -86,6 +87,21 @@ def test_the_worst_comes_first(config: Path, mistaken: bytes) -> None:
 
     assert severities == sorted(severities)  # error, warning
     assert len(severities) >= len(MISTAKES)
+
+
+def test_an_exclusion_is_accepted_by_the_name_of_its_route(config: Path, clean: bytes) -> None:
+    document = json.loads(clean)
+    routes = manager(document["configs"][2]["static_listeners"][0]["listener"])["route_config"]["virtual_hosts"][0]
+    off = {name.replace("__", "."): entry for name, entry in BOTH_OFF.items()}
+    routes["routes"][0] |= {"name": "health", "typed_per_filter_config": off}
+    dump = json.dumps(document).encode()
+
+    assert doctor(config, dump, "--strict", "--exclude-route", "other").exit_code == 1
+    assert doctor(config, dump, "--strict", "--exclude-route", "health").exit_code == 0
+    for id_ in ("route_excluded", "host_excluded"):
+        refused = doctor(config, dump, "--accept", id_)
+        assert refused.exit_code == 2
+        assert "--exclude-route" in refused.output
 
 
 @pytest.mark.parametrize("options", [("--accept", "nothing"), ("--format", "xml"), ("--strict=1",)])

@@ -1,12 +1,23 @@
 """All findings.  A new one is a row in its module; the documentation's table (docs/doctor.md) must name it."""
 
-from extproc.istio.doctor.checks import cluster, connection, coverage, dumped, guards, processor, routes, transport
+from extproc.istio.doctor.checks import (
+    cluster,
+    connection,
+    coverage,
+    dumped,
+    exclusions,
+    guards,
+    processor,
+    routes,
+    transport,
+)
 from extproc.istio.doctor.finding import Check
 
 CHECKS: tuple[Check, ...] = (
     *coverage.CHECKS,
     *processor.CHECKS,
     *guards.CHECKS,
+    *exclusions.CHECKS,
     *routes.CHECKS,
     *connection.CHECKS,
     *cluster.CHECKS,

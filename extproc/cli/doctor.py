@@ -60,7 +60,8 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     """Say what a running gateway will break or leave open: its config dump against the server's configuration."""
     from extproc.config import load_settings
     from extproc.istio.doctor import examine
-    from extproc.istio.doctor.probe import ask, probe_of
+    from extproc.istio.doctor.confirm import confirm
+    from extproc.istio.doctor.probe import probe_of
 
     _check_accepted(frozenset(accept or ()))
     named = sum(source is not None for source in (dump, admin, pod))
@@ -72,7 +73,7 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     if source := _source(dump, admin, pod, namespace):
         found += examine.examine(source.dump, examine.expected_of(settings, exclude_route or ()), source.process)
     if request is not None:
-        found.append(asyncio.run(ask(request, settings)))
+        found += asyncio.run(confirm(request, settings))
     findings = examine.accepting(found, accept or ())
     _print(findings, format_)
     if examine.failed(findings, strict=strict):
@@ -81,10 +82,11 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
 
 def _check_accepted(ids: frozenset[str]) -> None:
     from extproc.istio.doctor import examine
+    from extproc.istio.doctor.probe import OUTCOMES
 
-    if unknown := sorted(ids - examine.IDS):
+    if unknown := sorted(ids - examine.IDS - {outcome.id for outcome in OUTCOMES}):
         raise typer.BadParameter(f"no finding has the id {', '.join(unknown)}", param_hint="--accept")
-    if general := sorted(ids - examine.ACCEPTABLE):
+    if general := sorted(ids & examine.BY_ROUTE):
         raise typer.BadParameter(f"{', '.join(general)}: name the route, with --exclude-route", param_hint="--accept")
 
 

@@ -15,8 +15,8 @@ from extproc.istio.mapping import gateway_of
 IDS = frozenset(check.id for check in CHECKS)
 """Of every finding in a dump."""
 
-ACCEPTABLE = IDS - {"route_excluded", "host_excluded"}
-"""What may be accepted by its id: an exclusion is accepted by the route's name, or another one would be with it."""
+BY_ROUTE = frozenset({"route_excluded", "host_excluded"})
+"""What is not accepted by its id but by a route's name, or another exclusion would be accepted with it."""
 
 _ORDER = list(Severity)
 _ANYWHERE = TcpAddress(host="127.0.0.1", port=0)
@@ -36,11 +36,12 @@ def expected_of(settings: Settings, excluded_routes: Iterable[str] = ()) -> Expe
 def examine(dump: bytes, expected: Expected, process: Process = NOT_ASKED) -> list[Finding]:
     """Everything that is found, in the table's order.  Raises DumpError for what is no dump."""
     view = view_of(parse_dump(dump), process)
-    return [
+    found = (
         Finding(check.id, check.severity, spot.path, spot.saying, check.why, check.mend)
         for check in CHECKS
         for spot in check.find(view, expected)
-    ]
+    )
+    return list(dict.fromkeys(found))  # a chain that asks twice is looked at twice
 
 
 def failed(findings: Iterable[Finding], *, strict: bool) -> bool:

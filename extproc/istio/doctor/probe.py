@@ -116,11 +116,45 @@ UNENFORCED = Outcome(
     "By configuration nothing is blocked.",
     "Set policy.mode: enforce when the trial is over.",
 )
-OUTCOMES = (DENIED, ALLOWED, UNINSPECTED, UNMARKED, FAILED, UNREACHABLE, UNENFORCED)
+OTHER_POLICY = Outcome(
+    "probe_other_policy",
+    Severity.WARNING,
+    "The server decides by other Rego than that of policy.paths here: a rollout that hangs, or one that nobody began.",
+    "Compare extproc_policy_reloads_total and the server's log; or use the policies that are meant to run.",
+)
+RESPONSE_UNINSPECTED = Outcome(
+    "probe_response_uninspected",
+    Severity.ERROR,
+    "This configuration inspects responses, and one passed that nobody judged: the gateway or the server has another.",
+    "Apply the rendered EnvoyFilter, and see that the server's pods have restarted since the change.",
+)
+RESPONSE_UNSEEN = Outcome(
+    "probe_response_unseen",
+    Severity.NOTE,
+    "This configuration inspects responses, and the URL has none that shows whether they are.",
+    "Name a URL that answers a GET without the probe's header with 200.",
+)
+OUTCOMES = (
+    *(DENIED, ALLOWED, UNINSPECTED, UNMARKED, FAILED, UNREACHABLE, UNENFORCED),
+    *(OTHER_POLICY, RESPONSE_UNINSPECTED, RESPONSE_UNSEEN),
+)
 
 
 async def ask(probe: Probe, settings: Settings) -> Finding:
     """Send the probe once, and say what its answer means."""
+    return told(probe, await fetch(probe), settings)
+
+
+def told(probe: Probe, answer: Answer | str, settings: Settings) -> Finding:
+    """What the answer to a probe means."""
+    if isinstance(answer, str):
+        return finding(UNREACHABLE, probe, answer)
+    outcome, saying = judge(answer, settings)
+    return finding(outcome, probe, saying)
+
+
+async def fetch(probe: Probe) -> Answer | str:
+    """Send a request once: its answer, or why there is none."""
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     headers = [*probe.headers, *((("content-type", "application/json"),) if probe.body is not None else ())]
     method = "GET" if probe.body is None else "POST"
@@ -130,18 +164,16 @@ async def ask(probe: Probe, settings: Settings) -> Finding:
             session.request(method, probe.url, headers=headers, data=probe.body, allow_redirects=False) as response,
         ):
             names = {name.lower(): value for name, value in response.headers.items()}
-            answer = Answer(response.status, names, await bounded(response.content, _MOST_BYTES))
+            return Answer(response.status, names, await bounded(response.content, _MOST_BYTES))
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        return _finding(UNREACHABLE, probe, f"no answer: {type(error).__name__}")
-    outcome, saying = judge(answer, settings)
-    return _finding(outcome, probe, saying)
+        return f"no answer: {type(error).__name__}"
 
 
 def judge(answer: Answer, settings: Settings) -> tuple[Outcome, str]:
     """What an answer means.  A status alone means nothing: anything between can answer 403."""
-    if settings.policy.mode != "enforce":
-        return UNENFORCED, f"answered {answer.status}; policy.mode is {settings.policy.mode}"
     verdict = answer.headers.get(f"{settings.headers.prefix}verdict")
+    if settings.policy.mode != "enforce" and verdict is not None and verdict != "error":
+        return UNENFORCED, f"answered {answer.status}, with verdict {shown(verdict)}; mode is {settings.policy.mode}"
     outcome, saying = _denied(answer, settings) if verdict == "deny" else _not_denied(answer.status, verdict)
     return outcome, f"answered {answer.status}{saying}"
 
@@ -185,5 +217,6 @@ def _problem(body: bytes) -> Mapping[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def _finding(outcome: Outcome, probe: Probe, saying: str) -> Finding:
+def finding(outcome: Outcome, probe: Probe, saying: str) -> Finding:
+    """An outcome at the URL that was asked."""
     return Finding(outcome.id, outcome.severity, probe.shown, saying, outcome.why, outcome.mend)

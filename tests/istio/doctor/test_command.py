@@ -124,6 +124,14 @@ def test_a_probe_alone_is_judged_and_beside_a_dump_added(config: Path, clean: by
     assert (alone.exit_code, beside.exit_code) == (1, 1)
 
 
+def test_an_outcome_of_the_probe_is_accepted_by_name_too(config: Path, unused_port: int) -> None:
+    probe = ("--probe", f"http://127.0.0.1:{unused_port}/", "--strict", "--accept", "probe_unreachable")
+    said = CliRunner().invoke(app, ["doctor", "--config", str(config), *probe], catch_exceptions=False)
+
+    assert said.exit_code == 0
+    assert said.stdout.startswith("note probe_unreachable\n")
+
+
 def test_what_cannot_be_read_is_a_sentence_for_main(config: Path, tmp_path: Path) -> None:
     with pytest.raises(DumpError, match="not JSON"):
         doctor(config, b"<html>")

@@ -14,6 +14,7 @@ def test_a_mistake_is_named_at_its_place_and_nothing_else(
     here = [each for each in found if each.place.startswith(places[name])]
 
     assert {each.id for each in here} == {MISTAKES[name].finding}
+    assert len(set(here)) == len(here)
     assert all(each.place.endswith(MISTAKES[name].place) for each in here)
     assert all(each.severity and each.saying and each.why and each.mend for each in here)
 

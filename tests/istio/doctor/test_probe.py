@@ -15,8 +15,9 @@ from extproc.config import Settings, load_settings
 from extproc.demo.server import running_server
 from extproc.errors import ConfigurationError
 from extproc.istio.bootstrap import bootstrap
+from extproc.istio.doctor.confirm import confirm, response_half
 from extproc.istio.doctor.finding import Finding, Severity
-from extproc.istio.doctor.probe import HEADER, OUTCOMES, Answer, Probe, ask, judge, probe_of
+from extproc.istio.doctor.probe import HEADER, OUTCOMES, RESPONSE_UNSEEN, Answer, Probe, ask, judge, probe_of
 from extproc.istio.gateway import TcpAddress, address_of
 from extproc.istio.mapping import gateway_of
 from extproc.istio.protojson import to_json
@@ -92,8 +93,9 @@ def harmless(url: str) -> Probe:
         ("probe_uninspected", by_header, ENFORCE, without_us),
         ("probe_unmarked", by_header, ENFORCE, without_ext_proc),
         ("probe_unenforced", by_header, SHADOW, as_rendered),
+        ("probe_uninspected", by_header, SHADOW, without_us),
     ],
-    ids=["by header", "by body", "harmless", "no filters", "only the guard", "shadow"],
+    ids=["by header", "by body", "harmless", "no filters", "only the guard", "shadow", "shadow without filters"],
 )
 def test_a_real_gateway_is_told_by_its_answer(
     tmp_path: Path,
@@ -107,6 +109,105 @@ def test_a_real_gateway_is_told_by_its_answer(
     assert finding.id == outcome
     assert finding.place.startswith("http://127.0.0.1:")
     assert finding.place.endswith("/orders")
+
+
+def confirmed(folder: Path, config: Document, change: Callable[[Settings], Settings]) -> list[str]:
+    """What is found at a real gateway and server of `config` by somebody whose file differs by `change`."""
+
+    async def run() -> list[str]:
+        async with gateway(folder, config, as_rendered) as (url, settings):
+            return [each.id for each in await confirm(by_header(url), change(settings))]
+
+    return asyncio.run(run())
+
+
+def same(settings: Settings) -> Settings:
+    return settings
+
+
+def with_responses(settings: Settings) -> Settings:
+    points = settings.policy.points.model_copy(update={"response": "extproc/response/decision"})
+    return settings.model_copy(update={"policy": settings.policy.model_copy(update={"points": points})})
+
+
+def with_policies(folder: Path) -> Callable[[Settings], Settings]:
+    def change(settings: Settings) -> Settings:
+        return settings.model_copy(update={"policy": settings.policy.model_copy(update={"paths": [folder]})})
+
+    return change
+
+
+REQUEST_ONLY = ENFORCE | {"policy": PATIENT | {"points": {"response": None}}}
+
+
+@pytest.mark.parametrize(
+    ("ids", "config", "change"),
+    [
+        (["probe_denied"], ENFORCE, same),
+        (["probe_unenforced"], SHADOW, same),
+        (["probe_denied", "probe_response_uninspected"], REQUEST_ONLY, with_responses),
+        (["probe_denied"], ENFORCE, with_policies(POLICIES / "not-here")),
+        (["probe_denied", "probe_other_policy"], ENFORCE, with_policies(POLICIES / "extproc" / "request")),
+    ],
+    ids=["the same", "shadow", "a server that inspects no responses", "policies elsewhere", "other policies"],
+)
+def test_a_server_that_runs_another_configuration_than_the_file_is_named(
+    tmp_path: Path, ids: list[str], config: Document, change: Callable[[Settings], Settings]
+) -> None:
+    assert confirmed(tmp_path, config, change) == ids
+
+
+HTML, STREAM = {"content-type": "text/html"}, {"content-type": "text/event-stream; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        (None, Answer(200, HTML | {"x-extproc-verdict": "allow"}, b"")),
+        ("probe_response_uninspected", Answer(200, HTML | {"x-extproc-verdict": "none"}, b"")),
+        ("probe_response_uninspected", Answer(200, HTML, b"")),
+        ("probe_response_unseen", Answer(200, STREAM | {"x-extproc-verdict": "none"}, b"")),
+        ("probe_response_unseen", Answer(404, HTML | {"x-extproc-verdict": "none"}, b"")),
+        ("probe_response_unseen", Answer(403, HTML | {"x-extproc-verdict": "deny"}, b"")),
+        ("probe_failure", Answer(503, HTML | {"x-extproc-verdict": "error"}, b"")),
+        ("probe_unreachable", "no answer: TimeoutError"),
+    ],
+)
+def test_a_harmless_answer_says_whether_responses_are_judged(
+    outcome: str | None, answer: Answer | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+
+    found, _ = response_half(answer, load_settings(None))
+    assert (found.id if found else None) == outcome
+
+
+def test_where_policy_may_leave_a_body_out_none_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    monkeypatch.setenv("EXTPROC_POLICY__POINTS__HEADERS", "extproc/headers/decision")
+
+    found, _ = response_half(Answer(200, {"x-extproc-verdict": "none"}, b""), load_settings(None))
+    assert found == RESPONSE_UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        ("probe_unenforced", Answer(200, {"x-extproc-verdict": "deny"}, b"")),
+        ("probe_unenforced", Answer(404, {"x-extproc-verdict": "none"}, b"")),
+        ("probe_failure", Answer(200, {"x-extproc-verdict": "error"}, b"")),
+        ("probe_uninspected", Answer(200, {}, b"")),
+        ("probe_unmarked", Answer(403, {}, b"")),
+    ],
+)
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_where_nothing_is_enforced_the_verdict_shows_that_the_server_was_asked(
+    outcome: str, answer: Answer, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    monkeypatch.setenv("EXTPROC_POLICY__MODE", mode)
+
+    assert judge(answer, load_settings(None))[0].id == outcome
 
 
 def denial(**changes: object) -> Answer:

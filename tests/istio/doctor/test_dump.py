@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from extproc.errors import DumpError
-from extproc.istio.doctor.dump import LARGEST_BYTES, parse_dump
+from extproc.istio.doctor.dump import DEEPEST, LARGEST_BYTES, parse_dump
 from extproc.istio.doctor.examine import examine
 from extproc.istio.doctor.finding import Expected
 from extproc.istio.doctor.node import LONGEST_NAME, Node, shown
@@ -37,6 +37,19 @@ LISTENERS = "type.googleapis.com/envoy.admin.v3.ListenersConfigDump"
 def test_what_is_no_dump_is_refused(text: bytes, sentence: str) -> None:
     with pytest.raises(DumpError, match=sentence):
         parse_dump(text)
+
+
+@pytest.mark.parametrize("levels", [190, 250, 900])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_dump_is_read_at_any_depth_or_refused(levels: int, opening: str, clean: bytes, expected: Expected) -> None:
+    closing = "]" if opening == "[" else "}"
+    deep = opening * levels + "1" + closing * levels
+    dump = clean.replace(
+        b'"per_connection_buffer_limit_bytes"', f'"deep": {deep}, "per_connection_buffer_limit_bytes"'.encode()
+    )
+
+    with nullcontext() if levels < DEEPEST else pytest.raises(DumpError, match="nests too deeply"):
+        assert {each.id for each in examine(dump, expected)} == {"unknown_field"}
 
 
 def test_a_file_without_end_is_read_up_to_the_limit_and_refused() -> None:

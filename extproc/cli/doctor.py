@@ -27,6 +27,7 @@ _Dump = Annotated[Path | None, typer.Option(metavar="FILE", help="A config dump;
 _Admin = Annotated[str | None, typer.Option(metavar="URL", help="Envoy's admin interface.")]
 _Pod = Annotated[str | None, typer.Option(metavar="NAME", help="The gateway's pod, through kubectl or istioctl.")]
 _Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The pod's namespace.")]
+_ServerNamespace = Annotated[str, typer.Option(metavar="NAME", help="Where in the mesh the server runs.")]
 _ProbeUrl = Annotated[str | None, typer.Option(metavar="URL", help="Ask the gateway for this; it must deny.")]
 _ProbeHeader = Annotated[
     list[str] | None,
@@ -49,6 +50,7 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     admin: _Admin = None,
     pod: _Pod = None,
     namespace: _Namespace = "istio-system",
+    server_namespace: _ServerNamespace = "extproc",
     probe: _ProbeUrl = None,
     probe_header: _ProbeHeader = None,
     probe_body: _ProbeBody = None,
@@ -69,9 +71,10 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
         raise typer.BadParameter("name one dump: --dump, --admin or --pod; or --probe alone", param_hint="--dump")
     request = None if probe is None else probe_of(probe, probe_header or (), probe_body)
     settings = load_settings(config)
+    expected = examine.expected_of(settings, excluded_routes=exclude_route or (), namespace=server_namespace)
     found = []
     if source := _source(dump, admin, pod, namespace):
-        found += examine.examine(source.dump, examine.expected_of(settings, exclude_route or ()), source.process)
+        found += examine.examine(source.dump, expected, source.process)
     if request is not None:
         found += asyncio.run(confirm(request, settings))
     findings = examine.accepting(found, accept or ())

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 from istio_live.control_plane import ControlPlane
 from istio_live.istioctl import proxy_config
-from istio_live.stage import GATEWAY_API, Mesh, Servers
+from istio_live.stage import CLASSIC, GATEWAY_API, Mesh, Servers
 from istio_live.test_mistakes import MISTAKES, Mistake, misspelt_field
 from istio_live.test_mutual_tls import secured
 
 from extproc.config import Settings, load_settings
+from extproc.istio.attachment import Attachment
 from extproc.istio.doctor.examine import examine, expected_of
 from extproc.istio.doctor.probe import ask, probe_of
 from extproc.istio.doctor.process import NOT_ASKED
 from extproc.istio.doctor.sources import from_admin
+from extproc.istio.mapping import envoy_filter_of
 
 # This mesh has no mutual TLS and no outlier detection: the other test's has.
 OF_THIS_MESH = {"no_health_check", "processor_plaintext"}
@@ -71,6 +73,23 @@ def test_nothing_at_all_is_found_in_a_mesh_with_mutual_tls_and_outlier_detection
             return await found(shop)
 
     assert runner.run(play()) == set()
+
+
+def test_an_exclusion_that_names_no_route_is_an_error(runner: asyncio.Runner, shop: Mesh) -> None:
+    gateway = Attachment(CLASSIC.gateway, excluded_routes=("nothing",))
+    wrong = dict(envoy_filter_of(settings_of(shop), gateway).document())
+    (patch,) = (each for each in wrong["spec"]["configPatches"] if each["applyTo"] == "HTTP_ROUTE")
+    del patch["match"]
+
+    async def play() -> tuple[set[str], str]:
+        with shop.gateway.plane.objects.scene():
+            await shop.gateway.apply([wrong])
+            seen = await found(shop), await probed(shop)
+        await shop.gateway.apply([shop.attachment])
+        return seen
+
+    ids, outcome = runner.run(play())
+    assert (ids - OF_THIS_MESH, outcome) == ({"host_excluded"}, "probe_uninspected")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.make.__name__)

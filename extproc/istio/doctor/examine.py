@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from extproc.config import Settings
+from extproc.istio.attachment import NAME, Attachment, ClassicGateway, named
 from extproc.istio.doctor.checks.table import CHECKS
 from extproc.istio.doctor.dump import parse_dump
 from extproc.istio.doctor.finding import Expected, Finding, Severity
@@ -11,6 +12,7 @@ from extproc.istio.doctor.process import NOT_ASKED, Process
 from extproc.istio.doctor.view import view_of
 from extproc.istio.gateway import TcpAddress
 from extproc.istio.mapping import gateway_of
+from extproc.istio.processor import CLUSTER_NAME
 
 IDS = frozenset(check.id for check in CHECKS)
 """Of every finding in a dump."""
@@ -22,14 +24,17 @@ _ORDER = list(Severity)
 _ANYWHERE = TcpAddress(host="127.0.0.1", port=0)
 
 
-def expected_of(settings: Settings, excluded_routes: Iterable[str] = ()) -> Expected:
+def expected_of(settings: Settings, *, excluded_routes: Iterable[str] = (), namespace: str = NAME) -> Expected:
     """What these settings want.  Raises ConfigurationError as `render` does."""
     gateway = gateway_of(settings, listen=_ANYWHERE, upstream=_ANYWHERE, admin=_ANYWHERE, otlp=None)
+    in_mesh = Attachment(ClassicGateway("", "", ()), namespace=named(namespace)).cluster
     return Expected(
         gateway,
         settings.policy.deadline_ms,
         tls=settings.tls is not None,
         excluded_routes=frozenset(excluded_routes),
+        namespace=namespace,
+        clusters=frozenset({CLUSTER_NAME, in_mesh}),
     )
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from extproc.istio.attachment import NAME
 from extproc.istio.doctor.view import View
 from extproc.istio.gateway import Gateway
+from extproc.istio.processor import CLUSTER_NAME
 
 
 class Severity(StrEnum):
@@ -21,12 +23,15 @@ class Expected:
     """What the server's configuration wants of the gateway.
 
     `tls`: the server ends mutual TLS itself.  `excluded_routes`: what is left out by name.
+    `namespace`: where in a mesh the server runs.  `clusters`: names that are its own, without a mesh and in one.
     """
 
     gateway: Gateway
     deadline_ms: int
     tls: bool = False
     excluded_routes: frozenset[str] = frozenset()
+    namespace: str = NAME
+    clusters: frozenset[str] = frozenset({CLUSTER_NAME})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import HttpProtocolOptions
 
 from extproc.istio.doctor.dump import Dump
+from extproc.istio.doctor.http_filter import Filter, config_of, filter_at
 from extproc.istio.doctor.node import Node
 from extproc.istio.doctor.process import Process
 from extproc.istio.doctor.reading import Reader
@@ -27,20 +28,6 @@ _PLACES = ("filter_chains", "default_filter_chain", "http_filters", "route_confi
 
 # Istio's own listeners for its probes and metrics lead to these two clusters of the same pod.
 OWN_CLUSTERS = frozenset({"prometheus_stats", "agent"})
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One HTTP filter; `config` is its `typed_config`."""
-
-    node: Node
-    name: str
-    config: Node
-
-    @property
-    def type_name(self) -> str:
-        """The full name of its configuration's message."""
-        return self.config.type_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +128,9 @@ def view_of(dump: Dump, process: Process) -> View:
     for node in _listeners(dump):
         listener = SeenListener(node, node.text("name"), reader.read(node, Listener, leaving=_PLACES))
         for network in _network_chains(node):
-            managers = [each for each in network.each("filters") if _config(each).type_name == CONNECTION_MANAGER]
+            managers = [each for each in network.each("filters") if config_of(each).type_name == CONNECTION_MANAGER]
             for manager in managers:
-                chains += _http_chains(_config(manager), listener, routes, reader)
+                chains += _http_chains(config_of(manager), listener, routes, reader)
             if not managers:
                 opaque.append(network)
     names = {processor.cluster for chain in chains for processor in chain.processors}
@@ -174,7 +161,7 @@ def _http_chains(node: Node, listener: SeenListener, routes: dict[str, Node], re
     found, unseen = _routes(node, routes)
     upgrades = [upgrade for upgrade in node.each("upgrade_configs") if any(upgrade.each("filters"))]
     for place, field in [(node, "http_filters"), *((upgrade, "filters") for upgrade in upgrades)]:
-        filters = tuple(Filter(each, each.text("name"), _config(each)) for each in place.each(field))
+        filters = tuple(filter_at(each) for each in place.each(field))
         processors = tuple(_processors(filters, reader))
         yield HttpChain(place, listener, manager, filters, processors, found, unseen)
 
@@ -232,7 +219,3 @@ def _protocol(cluster: Node, reader: Reader) -> tuple[Node, HttpProtocolOptions]
         if key == PROTOCOL and (options := reader.read(place, HttpProtocolOptions)) is not None:
             return place, options
     return None
-
-
-def _config(place: Node) -> Node:
-    return place.field("typed_config") or Node(place.path_to("typed_config"), None)

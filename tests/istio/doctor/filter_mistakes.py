@@ -1,7 +1,21 @@
 """What operators get wrong in our filters, and in their order."""
 
-from istio.doctor.envoys import http_filter
-from istio.doctor.mutating import TYPE, Mistake, all_of, inserted, moved, renamed, setting, twice, without
+from collections.abc import Callable
+
+from istio.doctor.envoys import Document, http_filter, manager
+from istio.doctor.mutating import (
+    HTTP,
+    TYPE,
+    Mistake,
+    all_of,
+    clustering,
+    inserted,
+    moved,
+    renamed,
+    setting,
+    twice,
+    without,
+)
 
 JWT = {
     "providers": {
@@ -13,6 +27,40 @@ JWT = {
 }
 ALL_MODES = ("processing_mode",)
 LUA = {"default_source_code": {"inline_string": "function envoy_on_request(handle) end"}}
+
+HTTP_OPTIONS = ("typed_extension_protocol_options", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
+UPSTREAM_FILTERS = [
+    {"name": "script", "typed_config": {"@type": f"{HTTP}.lua.v3.Lua", **LUA}},
+    {"name": "codec", "typed_config": {"@type": f"{HTTP}.upstream_codec.v3.UpstreamCodec"}},
+]
+
+
+def of_the_router(one: Document) -> None:
+    router = http_filter(one["listener"], "envoy.filters.http.router")
+    router["typed_config"]["upstream_http_filters"] = UPSTREAM_FILTERS
+
+
+def wrapped_behind(kind: str, **config: object) -> Callable[[Document], None]:
+    """Skipped where a header says so, which makes it no other filter."""
+    header = {"@type": f"{TYPE}.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "x-skip"}
+    skip = {"@type": f"{TYPE}.extensions.filters.common.matcher.action.v3.SkipFilter"}
+    matcher = {
+        "predicate": {
+            "single_predicate": {"input": {"name": "header", "typed_config": header}, "value_match": {"exact": "yes"}}
+        },
+        "on_match": {"action": {"name": "skip", "typed_config": skip}},
+    }
+    typed = {
+        "@type": f"{TYPE}.extensions.common.matching.v3.ExtensionWithMatcher",
+        "extension_config": {"name": "inner", "typed_config": {"@type": f"{HTTP}.{kind}", **config}},
+        "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
+    }
+
+    def mutate(one: Document) -> None:
+        manager(one["listener"])["http_filters"].insert(4, {"name": "wrapped", "typed_config": typed})
+
+    return mutate
+
 
 FILTER_MISTAKES = {
     "fail open": Mistake("failure_mode_allow", ".failure_mode_allow", setting("failure_mode_allow", to=True)),
@@ -74,6 +122,29 @@ FILTER_MISTAKES = {
     "a field added": Mistake(
         "differs_from_render", ".deferred_close_timeout", setting("deferred_close_timeout", to="9s")
     ),
+    "a deadline for the stream": Mistake(
+        "differs_from_render", ".grpc_service.timeout", setting("grpc_service", "timeout", to="60s")
+    ),
+    "another host for the stream": Mistake(
+        "differs_from_render",
+        ".grpc_service.envoy_grpc.authority",
+        setting("grpc_service", "envoy_grpc", "authority", to="elsewhere"),
+    ),
+    "metadata on the stream": Mistake(
+        "differs_from_render",
+        ".grpc_service.initial_metadata",
+        setting("grpc_service", "initial_metadata", to=[{"key": "a", "value": "b"}]),
+    ),
+    "more metadata taken": Mistake(
+        "differs_from_render",
+        ".metadata_options.receiving_namespaces",
+        setting("metadata_options", "receiving_namespaces", "untyped", to=["extproc", "envoy.lb"]),
+    ),
+    "claims not forwarded where none are": Mistake(
+        "differs_from_render",
+        ".metadata_options.forwarding_namespaces",
+        setting("metadata_options", "forwarding_namespaces", to=None),
+    ),
     "no request guard": Mistake("request_guard_missing", ".http_filters", without("extproc.request_guard")),
     "no response guard": Mistake("response_guard_missing", ".http_filters", without("extproc.response_guard")),
     "client headers kept": Mistake("client_headers_kept", ".http_filters", without("extproc.strip_client_headers")),
@@ -103,6 +174,21 @@ FILTER_MISTAKES = {
         ),
     ),
     "a script behind": Mistake("changed_behind", ".http_filters[4]", inserted(4, "script", "lua.v3.Lua", **LUA)),
+    "any other filter behind": Mistake(
+        "changed_behind",
+        ".http_filters[4]",
+        inserted(4, "bridge", "grpc_http1_bridge.v3.Config"),
+    ),
+    "a wrapped script behind": Mistake("changed_behind", ".http_filters[4]", wrapped_behind("lua.v3.Lua", **LUA)),
+    "a script of the router's": Mistake("changed_behind", ".upstream_http_filters[0]", of_the_router),
+    "a script of a cluster's": Mistake(
+        "changed_behind",
+        ".http_filters[0]",
+        clustering(*HTTP_OPTIONS, "http_filters", to=UPSTREAM_FILTERS),
+    ),
+    "wrapped authentication behind": Mistake(
+        "filter_order", ".http_filters[4]", wrapped_behind("jwt_authn.v3.JwtAuthentication", **JWT)
+    ),
     "Istio's name": Mistake("filter_name", ".http_filters[2].name", renamed("envoy.filters.http.ext_proc")),
     "another name": Mistake("filter_name", ".http_filters[2].name", renamed("mine")),
     "applied twice": Mistake("filter_name", ".http_filters[3].name", twice),

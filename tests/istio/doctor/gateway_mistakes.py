@@ -61,6 +61,14 @@ def over_tls(**common: object) -> Callable[[Document], None]:
     return clustering("transport_socket", to={"name": "envoy.transport_sockets.tls", "typed_config": config})
 
 
+RAW = {
+    "name": "envoy.transport_sockets.raw_buffer",
+    "typed_config": {"@type": f"{TYPE}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"},
+}
+ADDRESS = ("load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address", "address")
+far_away = clustering(*ADDRESS, to="192.0.2.1")
+
+
 def another_route(one: Document) -> None:
     """Before the one that takes everything there is one for a path, the same but for that."""
     routes = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"]
@@ -210,13 +218,14 @@ GATEWAY_MISTAKES = {
         clustering("circuit_breakers", "thresholds", 0, "max_pending_requests", to=1024),
     ),
     "no health check": Mistake("no_health_check", ".health_checks", clustering("health_checks", to=None)),
+    "another server": Mistake("cluster_other", ".grpc_service.envoy_grpc.cluster_name", lambda _one: None),
+    "raw bytes to another machine": Mistake(
+        "processor_plaintext", ".transport_socket", all_of(far_away, clustering("transport_socket", to=RAW))
+    ),
     "plaintext to another machine": Mistake(
         "processor_plaintext",
         ".transport_socket",
-        clustering(
-            *("load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address", "address"),
-            to="192.0.2.1",
-        ),
+        far_away,
     ),
     "any certificate": Mistake("server_unverified", ".common_tls_context.validation_context", over_tls()),
     "every certificate of the CA": Mistake(

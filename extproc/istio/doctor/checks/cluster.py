@@ -11,6 +11,8 @@ from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.node import Node, shown
 from extproc.istio.doctor.view import View
 
+_RAW_BUFFER = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+
 DEFAULT = RoutingPriority.DEFAULT
 DEFAULT_MOST = 1_024
 """CircuitBreakers.Thresholds, where a field is absent."""
@@ -23,6 +25,13 @@ def _cluster_missing(view: View, _: Expected) -> Iterator[Spot]:
                 f"names {shown(ours.cluster)}, which the gateway does not know" if ours.cluster else "names no cluster"
             )
             yield Spot(f"{ours.path_to('grpc_service')}.envoy_grpc.cluster_name", said)
+
+
+def _cluster_other(view: View, expected: Expected) -> Iterator[Spot]:
+    for _chain, ours in view.processed:
+        if ours.cluster in view.clusters and ours.cluster not in expected.clusters:
+            place = f"{ours.path_to('grpc_service')}.envoy_grpc.cluster_name"
+            yield Spot(place, f"is {shown(ours.cluster)}, must be one of {', '.join(sorted(expected.clusters))}")
 
 
 def _cluster_http1(view: View, _: Expected) -> Iterator[Spot]:
@@ -63,9 +72,22 @@ def _no_health(view: View, _: Expected) -> Iterator[Spot]:
 
 def _plaintext(view: View, _: Expected) -> Iterator[Spot]:
     for cluster in view.clusters.values():
-        secured = cluster.node.field("transport_socket") or any(cluster.node.each("transport_socket_matches"))
-        if not secured and not _on_this_machine(cluster.config):
-            yield Spot(cluster.node.path_to("transport_socket"), "is absent, and the server is on another machine")
+        sockets = list(_sockets(cluster.node))
+        if not any(map(_secures, sockets)) and not _on_this_machine(cluster.config):
+            saying = "is raw_buffer" if sockets else "is absent"
+            yield Spot(cluster.node.path_to("transport_socket"), f"{saying}, and the server is on another machine")
+
+
+def _sockets(cluster: Node) -> Iterator[Node]:
+    for place in (cluster, *cluster.each("transport_socket_matches")):
+        if socket := place.field("transport_socket"):
+            yield socket
+
+
+def _secures(socket: Node) -> bool:
+    """Envoy goes by the type, and takes none without."""
+    config = socket.field("typed_config")
+    return config is not None and config.type_name != _RAW_BUFFER
 
 
 def _on_this_machine(cluster: Cluster) -> bool:
@@ -98,6 +120,13 @@ CHECKS = (
         "Correct the cluster's name; with PILOT_FILTER_GATEWAY_CLUSTER_CONFIG=true add the annotation "
         "envoyfilter.istio.io/referenced-services.",
         _cluster_missing,
+    ),
+    Check(
+        "cluster_other",
+        Severity.ERROR,
+        "Another server is asked than this configuration is about: what it denies is not known here.",
+        "Render the filter again; a server in another namespace than extproc is named with --server-namespace.",
+        _cluster_other,
     ),
     Check(
         "cluster_http1",

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
+from extproc.istio.doctor.http_filter import Filter
 from extproc.istio.doctor.node import Node, shown
 from extproc.istio.doctor.reading import Reader
-from extproc.istio.doctor.view import EXT_PROC, Filter, HttpChain, View
+from extproc.istio.doctor.view import EXT_PROC, HttpChain, View
 from extproc.istio.gateway import NAMESPACE
 from extproc.istio.guards import request_guard, response_guard, strip_client_headers
 from extproc.istio.processor import FILTER_NAME
@@ -20,21 +21,14 @@ ISTIOS_KEY = "envoy.filters.http.ext_proc"
 """Istio's InferencePool routes override whatever filter has this name."""
 
 _HTTP = "envoy.extensions.filters.http"
-_AUTHENTICATION = frozenset(
+AUTHENTICATION = frozenset(
     f"{_HTTP}.{name}"
     for name in (
         *("jwt_authn.v3.JwtAuthentication", "oauth2.v3.OAuth2", "basic_auth.v3.BasicAuth"),
         *("api_key_auth.v3.ApiKeyAuth", "rbac.v3.RBAC", "ext_authz.v3.ExtAuthz"),
     )
 )
-_DECOMPRESSOR = f"{_HTTP}.decompressor.v3.Decompressor"
-_CHANGING = frozenset(
-    f"{_HTTP}.{name}"
-    for name in (
-        *("lua.v3.Lua", "wasm.v3.Wasm", "header_mutation.v3.HeaderMutation", "golang.v3alpha.Config"),
-        *("grpc_json_transcoder.v3.GrpcJsonTranscoder", "ext_proc.v3.ExternalProcessor"),
-    )
-)
+DECOMPRESSOR = f"{_HTTP}.decompressor.v3.Decompressor"
 
 
 def _request_guard(view: View, _: Expected) -> Iterator[Spot]:
@@ -90,21 +84,15 @@ def _filter_order(view: View, _: Expected) -> Iterator[Spot]:
             named = chain.named(name)
             if named and (named[0] < processor.position) is not before:
                 yield Spot(named[1].node.path, f"{name} must stand {'before' if before else 'behind'} ext_proc")
-        for each in _behind(chain, processor.position):
-            if each.type_name in _AUTHENTICATION:
+        for each in behind(chain, processor.position):
+            if not AUTHENTICATION.isdisjoint(each.kinds):
                 yield Spot(each.node.path, f"{shown(each.name)} must stand before ext_proc")
-            if each.type_name == _DECOMPRESSOR:
+            if DECOMPRESSOR in each.kinds:
                 yield Spot(each.node.path, f"{shown(each.name)} must not stand behind ext_proc: responses hang")
 
 
-def _changed_behind(view: View, _: Expected) -> Iterator[Spot]:
-    for chain, processor in view.processed:
-        for each in _behind(chain, processor.position):
-            if each.type_name in _CHANGING:
-                yield Spot(each.node.path, f"{shown(each.name)} stands behind ext_proc")
-
-
-def _behind(chain: HttpChain, position: int) -> Iterator[Filter]:
+def behind(chain: HttpChain, position: int) -> Iterator[Filter]:
+    """The filters of others between ours and the upstream."""
     return (each for each in chain.filters[position + 1 :] if each.name not in OURS)
 
 
@@ -173,13 +161,6 @@ CHECKS = (
         "late for the policy, or blocks the response.",
         "Order: authentication, response guard, removal of client headers, ext_proc, request guard, router.",
         _filter_order,
-    ),
-    Check(
-        "changed_behind",
-        Severity.WARNING,
-        "A filter behind ext_proc can change what the policy has seen, before the upstream sees it.",
-        "Move it before ext_proc.",
-        _changed_behind,
     ),
     Check(
         "filter_name",

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-import betterproto2
-from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ExternalProcessor, ProcessingMode
+from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ProcessingMode
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import ProcessingModeHeaderSendMode as Send
 
 from extproc.config.settings import MARGIN_MS
-from extproc.core.events import JSON
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.view import Processor, View
 from extproc.istio.gateway import NAMESPACE, Gateway
 from extproc.istio.mutation_rules import mutation_rules
-from extproc.istio.processor import BODIES_WAIVED, REQUEST_BODY_WAIVED, processing_mode, processor
+from extproc.istio.processor import BODIES_WAIVED, REQUEST_BODY_WAIVED, processing_mode
 
 JWT = "envoy.filters.http.jwt_authn"
 CODE_DETAILS = "response.code_details"
@@ -125,43 +123,6 @@ def _mutation_rules(view: View, expected: Expected) -> Iterator[Spot]:
             yield Spot(ours.path_to("mutation_rules"), "is not what this configuration renders")
 
 
-# What the checks above say with a reason, and whom the filter asks.
-_SAID = frozenset(
-    {
-        *("failure_mode_allow", "observability_mode", "disable_immediate_response", "processing_mode"),
-        *("allow_mode_override", "allowed_override_modes", "message_timeout", "metadata_options", "mutation_rules"),
-        "grpc_service",
-    }
-)
-
-
-def _differs(view: View, expected: Expected) -> Iterator[Spot]:
-    packed = processor(expected.gateway).typed_config
-    rendered = packed.unpack() if packed else None
-    if not isinstance(rendered, ExternalProcessor):
-        raise TypeError("the rendered filter is an ExternalProcessor")
-    wanted = _document(rendered)
-    for _chain, ours in view.processed:
-        found = _document(ours.config)
-        for name in sorted((wanted.keys() | found.keys()) - _SAID):
-            if name not in found:
-                yield Spot(ours.path_to(name), "is missing, or was dropped for its spelling")
-            elif found[name] != wanted.get(name) and not _missing_details(name, found, wanted):
-                yield Spot(ours.path_to(name), "is not what this configuration renders")
-
-
-def _missing_details(name: str, found: dict[str, JSON], wanted: dict[str, JSON]) -> bool:
-    """Whether nothing is missing but what `code_details` says."""
-    values, others = found[name], wanted.get(name)
-    if name != "response_attributes" or not isinstance(values, list) or not isinstance(others, list):
-        return False
-    return [each for each in others if each != CODE_DETAILS] == values
-
-
-def _document(message: ExternalProcessor) -> dict[str, JSON]:
-    return message.to_dict(casing=betterproto2.Casing.SNAKE)
-
-
 CHECKS = (
     Check(
         "failure_mode_allow",
@@ -232,12 +193,5 @@ CHECKS = (
         "Envoy drops a header that they do not allow in silence, or lets policy change what it may not.",
         "Render the filter again from this configuration.",
         _mutation_rules,
-    ),
-    Check(
-        "differs_from_render",
-        Severity.WARNING,
-        "The gateway was rendered from another configuration, by hand, or a misspelt field was dropped in silence.",
-        "Render the filter again from this configuration, and validate it strictly before it is applied.",
-        _differs,
     ),
 )

@@ -37,7 +37,7 @@ _ProbeBody = Annotated[str | None, typer.Option(metavar="JSON", help="The probe'
 _Accept = Annotated[list[str] | None, typer.Option(metavar="ID", help="A finding that is meant to be so.")]
 _ExcludeRoute = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="A route that is meant to pass uninspected; HOST:PORT/NAME for one host's."),
+    typer.Option(metavar="HOST/ROUTE", help="A route that is meant to pass uninspected, as for `render istio`."),
 ]
 _Strict = Annotated[bool, typer.Option("--strict", help="Warnings give exit status 1 too.")]
 _Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]

@@ -36,9 +36,10 @@ class _Host:
     routes: tuple[Node, ...]
 
     def meant(self, route: Node, names: frozenset[str]) -> bool:
-        """Whether a route is named, alone or with its host."""
+        """Whether a route is named, alone or with a domain of its host's."""
         name = route.text("name")
-        return bool(name) and not names.isdisjoint((name, f"{self.node.text('name')}/{name}"))
+        domains = (each.value for each in self.node.each("domains"))
+        return bool(name) and not names.isdisjoint((name, *(f"{domain}/{name}" for domain in domains)))
 
 
 def _route_configs(view: View) -> Iterator[Node]:
@@ -141,14 +142,14 @@ CHECKS = (
         "route_excluded",
         Severity.WARNING,
         "Requests of this route pass uninspected, on purpose as it seems: both filters are off.",
-        "Remove both entries; or, if it is meant, name the route: --exclude-route NAME, or HOST:PORT/NAME.",
+        "Remove both entries; or, if it is meant, name the route as for `render istio`: --exclude-route HOST/ROUTE.",
         _route_excluded,
     ),
     Check(
         "route_excluded_as_meant",
         Severity.NOTE,
         "Requests of this route pass uninspected. Whoever may write a route of this name has left inspection.",
-        "Nothing; or HOST:PORT/NAME in place of the bare name.",
+        "Nothing; or HOST/ROUTE in place of a bare name.",
         _route_excluded_as_meant,
     ),
     Check(

@@ -65,9 +65,13 @@ def check(
 ) -> None:
     """Read EnvoyFilters as strictly as istiod does not: it drops a misspelt field, or a whole patch, in silence.
 
+    What no configuration renders is refused too: a filter that is missing or out of its order, fails open, or goes
+    elsewhere; an exclusion of more than a route. Files may be as applied, or as a cluster returns them.
+
     Example:  extproc render check envoyfilters/overlays/service/envoyfilter-extproc.yaml
 
-    Exit status: 0 fine, 2 not.  It does not say whether the gateway is reached: ask `extproc doctor`.
+    Exit status: 0 fine, 2 not.  It does not say whether the values are those of your configuration, nor whether the
+    gateway is reached: ask `extproc doctor`.
     """
     from extproc.istio.manifests.reading import check_files
 

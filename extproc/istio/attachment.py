@@ -78,6 +78,17 @@ def named(text: str) -> str:
     return text
 
 
+def excluded_route(text: str) -> tuple[str | None, str]:
+    """`HOST/ROUTE` or `ROUTE`, as the host, None for every one, and the route's name.
+
+    Raises ConfigurationError for an empty name, which would be every route of the gateway, and for an empty host.
+    """
+    host, _, name = text.partition("/") if "/" in text else (None, "", text)
+    if not name or host == "":
+        raise ConfigurationError(f"{text!r} is no route to exclude: expected HOST/ROUTE, or ROUTE for that of any host")
+    return host, name
+
+
 def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (equals and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
@@ -90,7 +101,8 @@ class Attachment:
     """The server in `namespace`, asked by `gateway`.
 
     `profile` service: a Service of its own pods, over mutual TLS, Istio's or the server's own.  `in-pod`: a container
-    beside the gateway, over a Unix socket.  `excluded_routes` are names of routes that nobody inspects.
+    beside the gateway, over a Unix socket.  `excluded_routes` are routes that nobody inspects: `HOST/ROUTE`, or `ROUTE`
+    for those of this name of every host.
     """
 
     gateway: IngressGateway

@@ -11,11 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from pydantic.alias_generators import to_camel
 
 from extproc.errors import ConfigurationError
-from extproc.istio.strict import check_value
+from extproc.istio.strict import canonical
 
 Name = Annotated[str, Field(min_length=1)]
 ApplyTo: TypeAlias = Literal["LISTENER", "NETWORK_FILTER", "HTTP_FILTER", "HTTP_ROUTE", "CLUSTER"]
 Operation: TypeAlias = Literal["MERGE", "ADD", "INSERT_BEFORE"]
+
+
+SET_BY_A_CLUSTER = {
+    *("creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generation"),
+    *("managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid"),
+}
+"""Of an object's metadata: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/."""
 
 
 class Part(BaseModel):
@@ -49,13 +56,14 @@ class ListenerMatch(Part):
 
 
 class VirtualHostMatch(Part):
-    """A route by the name that its VirtualService or HTTPRoute gives it."""
+    """A route by the name that its VirtualService or HTTPRoute gives it, of one host or of every one."""
 
+    domain_name: Name | None = None
     route: Named
 
 
 class RouteConfigurationMatch(Part):
-    """Every virtual host that has such a route."""
+    """Every route configuration that has such a route."""
 
     vhost: VirtualHostMatch
 
@@ -136,18 +144,19 @@ class EnvoyFilter(Part):
         Raises ConfigurationError when it does not read back strictly.
         """
         document: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        check(document)
+        read(document)
         return document
 
 
-def check(document: Mapping[str, object]) -> None:
-    """Read an EnvoyFilter of ours, from a file or a cluster, as strictly as istiod does not.
+def read(document: Mapping[str, object]) -> EnvoyFilter:
+    """An EnvoyFilter, from a file or a cluster, as strictly as istiod does not read it.
 
-    Raises ConfigurationError that names the patch and the field.  Does **not** say whether it attaches to anything.
+    Raises ConfigurationError that names the patch and the field.  Does **not** say whether it is one of ours
+    (extproc.istio.recognition), nor whether it attaches to anything.
     """
     try:
-        envoy_filter = EnvoyFilter.model_validate_json(json.dumps(document))
-    except TypeError as error:  # YAML has dates and sets, protojson has none
+        envoy_filter = EnvoyFilter.model_validate_json(json.dumps(_as_applied(document)))
+    except TypeError as error:  # YAML has sets, protojson has none
         raise ConfigurationError(f"EnvoyFilter: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -155,6 +164,16 @@ def check(document: Mapping[str, object]) -> None:
         raise ConfigurationError(f"EnvoyFilter {place}: {first['msg']}") from None
     for number, patch in enumerate(envoy_filter.spec.config_patches):
         try:
-            check_value(patch.apply_to, patch.patch.value)
+            canonical(patch.apply_to, patch.patch.value)
         except ConfigurationError as error:
             raise ConfigurationError(f"EnvoyFilter spec.configPatches.{number}.patch.value: {error}") from None
+    return envoy_filter
+
+
+def _as_applied(document: Mapping[str, object]) -> dict[str, object]:
+    """Without what a cluster adds to what was applied."""
+    applied = {key: value for key, value in document.items() if key != "status"}
+    metadata = applied.get("metadata")
+    if isinstance(metadata, dict):
+        applied["metadata"] = {key: value for key, value in metadata.items() if key not in SET_BY_A_CLUSTER}
+    return applied

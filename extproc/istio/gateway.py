@@ -10,6 +10,8 @@ NAMESPACE = "extproc"
 
 LARGEST_PORT = 65_535
 
+BUFFER_MARGIN_BYTES = 64 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
@@ -80,7 +82,7 @@ class FilterSettings:
     @property
     def buffer_bytes(self) -> int:
         """`per_connection_buffer_limit_bytes`: a body just over our limit still arrives whole and gets our answer."""
-        return max(self.request_body_bytes, self.response_body_bytes) + (64 << 10)
+        return max(self.request_body_bytes, self.response_body_bytes) + BUFFER_MARGIN_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

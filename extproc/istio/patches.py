@@ -18,7 +18,15 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
 from envoy_data_plane.google.protobuf import Any
 
-from extproc.istio.attachment import LABELS, NAME, ApiGateway, Attachment, ClassicGateway, IngressGateway
+from extproc.istio.attachment import (
+    LABELS,
+    NAME,
+    ApiGateway,
+    Attachment,
+    ClassicGateway,
+    IngressGateway,
+    excluded_route,
+)
 from extproc.istio.clusters import processor_cluster
 from extproc.istio.envoy_filter import (
     ApplyTo,
@@ -135,8 +143,9 @@ def _excluded(route: str) -> ConfigPatch:
         FILTER_NAME: Any.pack(ExtProcPerRoute(disabled=True)),
         REQUEST_GUARD: Any.pack(RbacPerRoute()),
     }
-    match = Match(route_configuration=RouteConfigurationMatch(vhost=VirtualHostMatch(route=Named(name=route))))
-    return _patch("HTTP_ROUTE", match, "MERGE", Route(typed_per_filter_config=off))
+    host, name = excluded_route(route)
+    routes = RouteConfigurationMatch(vhost=VirtualHostMatch(domain_name=host, route=Named(name=name)))
+    return _patch("HTTP_ROUTE", Match(route_configuration=routes), "MERGE", Route(typed_per_filter_config=off))
 
 
 def _every_chain(http_filter: str | None) -> Match:

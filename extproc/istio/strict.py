@@ -16,7 +16,7 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from extproc.errors import ConfigurationError
 
@@ -40,9 +40,10 @@ KNOWN = (
 """What an `Any` may hold: protobuf finds a type in its pool once its module was imported."""
 
 
-def check_value(apply_to: str, value: Mapping[str, object]) -> None:
-    """Parse the `value` of a patch of this kind, with every message inside an `Any`.
+def canonical(apply_to: str, value: Mapping[str, object]) -> dict[str, object]:
+    """The `value` of a patch of this kind, parsed with every message inside an `Any` and written again in one way.
 
+    One way: the field names of the .proto files, no field that has its default, enumerators by name, `2s` for 2.000s.
     Raises ConfigurationError for a field that does not exist, a value of another type, an unknown enumerator or
     `@type`, and for a kind of patch that we never write.  Does **not** check Envoy's own constraints (ranges, regular
     expressions): `envoy --mode validate` does.
@@ -51,6 +52,6 @@ def check_value(apply_to: str, value: Mapping[str, object]) -> None:
     if message is None:
         raise ConfigurationError(f"applyTo: {apply_to} is none of {', '.join(_MESSAGES)}")
     try:
-        ParseDict(dict(value), message())
+        return MessageToDict(ParseDict(dict(value), message()), preserving_proto_field_name=True)
     except ParseError as error:
         raise ConfigurationError(str(error)) from None

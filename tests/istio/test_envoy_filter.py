@@ -7,7 +7,7 @@ import pytest
 
 from extproc.errors import ConfigurationError
 from extproc.istio.attachment import Attachment, ClassicGateway
-from extproc.istio.envoy_filter import check
+from extproc.istio.envoy_filter import read
 from extproc.istio.gateway import FilterSettings
 from extproc.istio.patches import envoy_filter
 
@@ -75,7 +75,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
 
 
 def test_what_is_rendered_reads_back() -> None:
-    check(DOCUMENT)
+    read(DOCUMENT)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -85,7 +85,7 @@ def test_a_mistake_that_istiod_takes_is_an_error_with_its_place(mistake: str) ->
     make(document)
 
     with pytest.raises(ConfigurationError, match=message):
-        check(document)
+        read(document)
 
 
 def test_a_kind_of_patch_that_we_never_write_is_refused() -> None:
@@ -93,4 +93,4 @@ def test_a_kind_of_patch_that_we_never_write_is_refused() -> None:
     document["spec"]["configPatches"][EXT_PROC]["applyTo"] = "BOOTSTRAP"  # type: ignore[index, call-overload]
 
     with pytest.raises(ConfigurationError, match=r"configPatches\.4\.applyTo"):
-        check(document)
+        read(document)

@@ -16,7 +16,7 @@ from istio_live.objects import Object
 from istio_live.stage import Mesh
 
 from extproc.errors import ConfigurationError
-from extproc.istio.envoy_filter import check
+from extproc.istio.recognition import check
 
 PROBE = post(b'{"probe": "attack"}')
 
@@ -144,20 +144,20 @@ MISTAKES = [
     Mistake(wrong_label, OPEN, refused=False),
     Mistake(wrong_namespace, OPEN, refused=False),
     Mistake(config_patch_for_config_patches, OPEN, refused=True),
-    Mistake(misspelt_sub_filter_everywhere, OPEN, refused=False),
+    Mistake(misspelt_sub_filter_everywhere, OPEN, refused=True),
     Mistake(patch_without_value, OPEN, refused=True),
     Mistake(unknown_enumeration_value, GUARDED, refused=True),
     Mistake(wrong_type, GUARDED, refused=True),
     Mistake(duration_without_unit, GUARDED, refused=True),
     Mistake(unknown_message, GUARDED, refused=True),
     Mistake(misspelt_field_within_processing_mode, Outcome(200, 403, ours=False), refused=True),
-    Mistake(responses_that_are_not_sent, Outcome(503, 403, ours=True), refused=False),
+    Mistake(responses_that_are_not_sent, Outcome(503, 403, ours=True), refused=True),
     Mistake(misspelt_field, ENFORCED, refused=True),
-    Mistake(unknown_cluster, UNAVAILABLE, refused=False),
+    Mistake(unknown_cluster, UNAVAILABLE, refused=True),
     Mistake(version_that_is_no_expression, ENFORCED, refused=True),
     Mistake(version_of_another_release, OPEN, refused=True),
     Mistake(target_refs_beside_workload_selector, OPEN, refused=True),
-    Mistake(only_envoy_checks_it, ENFORCED, refused=False),
+    Mistake(only_envoy_checks_it, ENFORCED, refused=True),
 ]
 
 

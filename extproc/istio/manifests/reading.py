@@ -6,11 +6,11 @@ from pathlib import Path
 import yaml
 
 from extproc.errors import ConfigurationError
-from extproc.istio.envoy_filter import check
+from extproc.istio.recognition import check
 
 
 def check_files(files: Iterable[Path]) -> int:
-    """How many EnvoyFilters there are, each of them read strictly.
+    """How many EnvoyFilters there are, each of them one that `render` could have printed.
 
     Raises ConfigurationError that names the file, the patch and the field; also where a file holds no EnvoyFilter.
     """
@@ -19,8 +19,8 @@ def check_files(files: Iterable[Path]) -> int:
 
 def _check_file(file: Path) -> int:
     found = 0
-    for document in _documents(file):
-        if isinstance(document, dict) and document.get("kind") == "EnvoyFilter":
+    for document in _objects(_documents(file)):
+        if document.get("kind") == "EnvoyFilter":
             found += 1
             try:
                 check(document)
@@ -29,6 +29,14 @@ def _check_file(file: Path) -> int:
     if not found:
         raise ConfigurationError(f"{file}: no EnvoyFilter in it")
     return found
+
+
+def _objects(documents: Iterable[object]) -> Iterator[dict[str, object]]:
+    """Also those of a List, as kubectl prints several."""
+    for document in documents:
+        if isinstance(document, dict):
+            items = document.get("items")
+            yield from _objects(items) if isinstance(items, list) else [document]
 
 
 def _documents(file: Path) -> Iterator[object]:

@@ -20,7 +20,9 @@ _Selector = Annotated[
 ]
 _GatewayName = Annotated[str | None, typer.Option(metavar="NAME", help="The Gateway (gateway-api).")]
 _TrustDomain = Annotated[str, typer.Option(metavar="NAME", help="The mesh's.")]
-_Routes = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A route that nobody inspects; repeatable.")]
+_Routes = Annotated[
+    list[str] | None, typer.Option(metavar="HOST/ROUTE", help="A route that nobody inspects; repeatable.")
+]
 _Image = Annotated[str, typer.Option(metavar="IMAGE", help="The server's.")]
 _Replicas = Annotated[int, typer.Option(min=2, help="Pods of the server.")]
 _Size = Annotated[str, typer.Option(metavar="QUANTITY", help="The receipts' volume.")]

@@ -1,7 +1,7 @@
 import pytest
 
 from extproc.errors import ConfigurationError
-from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway, ingress_gateway
+from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway, excluded_route, ingress_gateway
 
 CLASSIC = {"kind": "classic", "namespace": "istio-system", "name": None, "service_account": "gateway"}
 
@@ -42,3 +42,9 @@ def test_the_service_has_a_name_in_dns_and_one_in_envoy() -> None:
 
     assert attachment.host == "extproc.gate.svc.cluster.local"
     assert attachment.cluster == "outbound|9000||extproc.gate.svc.cluster.local"
+
+
+@pytest.mark.parametrize("route", ["", "/", "/health", "shop.example/"])
+def test_an_excluded_route_has_a_name(route: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no route to exclude: expected HOST/ROUTE"):
+        excluded_route(route)

@@ -150,6 +150,13 @@ def test_a_route_is_excluded_on_the_filter_and_on_the_guard() -> None:
     }
 
 
+def test_a_route_can_be_excluded_for_one_host() -> None:
+    envoy_filter = rendered(replace(CLASSIC, excluded_routes=("shop.example/a/b",)))
+
+    (patch,) = envoy_filter.document()["spec"]["configPatches"][-1:]  # type: ignore[index, call-overload]
+    assert patch["match"]["routeConfiguration"] == {"vhost": {"domainName": "shop.example", "route": {"name": "a/b"}}}
+
+
 @pytest.mark.parametrize("attachment", [CLASSIC, GATEWAY_API])
 def test_every_mode_reads_back_strictly(attachment: Attachment) -> None:
     plain = FilterSettings()

@@ -4,6 +4,7 @@ import asyncio
 import copy
 from pathlib import Path
 
+import pytest
 from conformance.exchange import Message
 from faults.stage import get, post
 from istio_live.gateway import gateway, ingress
@@ -68,6 +69,26 @@ def test_a_route_that_is_excluded_on_purpose_passes_unseen_and_no_other_does(
         return seen
 
     assert runner.run(play()) == (200, [], ENFORCED)
+
+
+@pytest.mark.parametrize(("excluded", "status"), [("*/health", 403), ("gateway.test/health", 200), ("health", 200)])
+def test_the_routes_name_alone_is_anybodys_and_with_a_host_it_is_that_hosts(
+    runner: asyncio.Runner, shop: Mesh, excluded: str, status: int
+) -> None:
+    """Another team names a route of its own host, for every path, as the one that is excluded."""
+    team = copy.deepcopy(manifests("classic.yaml")[1])
+    team["metadata"] |= {"name": "team", "namespace": "team"}
+    team["spec"] |= {"hosts": ["gateway.test"], "gateways": ["istio-ingress/shop"]}
+    team["spec"]["http"][0]["name"] = "health"
+
+    async def play() -> int:
+        with shop.gateway.plane.objects.scene():
+            await shop.gateway.apply([team, excluding(shop, excluded)])
+            answer = await shop.send(post(ATTACK))
+        await shop.gateway.apply([shop.attachment])
+        return answer.status
+
+    assert runner.run(play()) == status
 
 
 def test_a_route_that_is_excluded_on_the_filter_alone_is_refused_by_the_guard(

@@ -4,14 +4,17 @@ import copy
 import json
 
 from extproc.config import Settings
+from extproc.istio.attachment import NAME_PATTERN, TRUST_DOMAIN_PATTERN
+from extproc.istio.manifests.pod import QUANTITY_PATTERN
 
 Schema = dict[str, object]
 
 ELSEWHERE = ("listen", "workers", "admin", "blocking", "tls")
 """Keys that the chart writes itself, that are values of their own, or that its pods with their sidecars do not need."""
 
-_NAME = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+_NAME = {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}
 _FILE = {"pattern": "^[A-Za-z0-9][-._A-Za-z0-9]*(/[A-Za-z0-9][-._A-Za-z0-9]*)*$"}
+_ROUTE = {"type": "string", "pattern": "^[^/]+(/.+)?$"}
 _LABEL = {"type": "string", "pattern": "^([a-z0-9][-.a-z0-9]*/)?[A-Za-z0-9][-_.A-Za-z0-9]*=[-_.A-Za-z0-9]*$"}
 
 
@@ -30,6 +33,7 @@ def values_schema() -> str:
     definitions["Points"]["properties"]["response"] = {"type": "string"}
     # Envoy's enumeration of statuses is closed; these have a name in the template.
     definitions["Blocking"]["properties"]["failure_status"] = {"enum": [403, 429, 503], "default": 503}
+    definitions["Blocking"]["required"] = ["status", "message"]  # values that the chart has
     _without_defaults(definitions)
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -41,13 +45,13 @@ def values_schema() -> str:
             configuration={"type": "object", "properties": configuration, "additionalProperties": False},
             image={"type": "string"},
             replicas={"type": "integer", "minimum": 2},
-            revision={"type": "string"},
-            receipts=_object(size={"type": "string", "minLength": 1}, storageClass={"type": "string"}),
+            revision=_text(f"({NAME_PATTERN.pattern})?"),
+            receipts=_object(size=_text(QUANTITY_PATTERN.pattern), storageClass={"type": "string"}),
             gateway=_gateway(),
-            trustDomain={"type": "string", "minLength": 1},
-            **{"global": {"type": "object"}},
+            trustDomain=_text(TRUST_DOMAIN_PATTERN.pattern),
         ),
     }
+    schema["properties"] |= {"global": {"type": "object"}}  # helm's own, which need not be there
     return json.dumps(schema, indent=2) + "\n"
 
 
@@ -60,12 +64,17 @@ def _gateway() -> Schema:
         serviceAccount=copy.copy(_NAME),
         selector={"type": "array", "minItems": 1, "items": _LABEL},
         name={"type": "string"},
-        excludedRoutes={"type": "array", "items": {"type": "string", "minLength": 1}},
+        excludedRoutes={"type": "array", "items": _ROUTE},
     )
 
 
 def _object(**properties: object) -> Schema:
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    """Nothing unknown, and nothing blank: helm drops a key without a value, and its default with it."""
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+def _text(pattern: str) -> Schema:
+    return {"type": "string", "pattern": f"^{pattern}$"}
 
 
 def _bounds(node: object) -> None:

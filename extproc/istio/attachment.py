@@ -14,7 +14,10 @@ LABELS = {"app.kubernetes.io/name": NAME}
 PORT = 9000
 ADMIN_PORT = 9090
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+TRUST_DOMAIN_PATTERN = re.compile(r"[a-z0-9._-]{1,255}")
+"""SPIFFE-ID section 2.1.  In an AuthorizationPolicy `*` would stand for every one."""
+
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(r"([a-z0-9][-.a-z0-9]{0,252}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 
@@ -73,7 +76,7 @@ def named(text: str) -> str:
 
     Raises ConfigurationError for anything else.
     """
-    if not _NAME.fullmatch(text):
+    if not NAME_PATTERN.fullmatch(text):
         raise ConfigurationError(f"{text!r} is no name of a Kubernetes object: lower-case letters, digits and dashes")
     return text
 

@@ -60,7 +60,7 @@ policies__{{ $name | replace "/" "__" }}: {{ $text | toJson }}
 gateway.networking.k8s.io/gateway-name: {{ required "gateway.name" .Values.gateway.name | quote }}
 {{- else }}
 {{- range .Values.gateway.selector }}
-{{ (splitn "=" 2 .)._0 }}: {{ (splitn "=" 2 .)._1 | quote }}
+{{ (splitn "=" 2 .)._0 | quote }}: {{ (splitn "=" 2 .)._1 | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

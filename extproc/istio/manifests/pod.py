@@ -1,5 +1,6 @@
 """The container, the same in a pod of ours and beside the gateway, and what it mounts."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ PROXY_USER = 1337
 SOCKET_VOLUME = f"{NAME}-socket"
 
 MIB = 1 << 20
+
+QUANTITY_PATTERN = re.compile(r"[1-9][0-9]*([EPTGMK]i|[EPTGMk])?")
+"""Whole ones of https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,9 +66,9 @@ CASES: dict[str, tuple[Object, Object, Attachment]] = {
         PLAIN,
     ),
     "an excluded route": (
-        {"gateway": {"excludedRoutes": ["health", "live"]}},
+        {"gateway": {"excludedRoutes": ["health", "null", "123", "a #b", "shop.example/a/b: *c"]}},
         {},
-        replace(PLAIN, excluded_routes=("health", "live")),
+        replace(PLAIN, excluded_routes=("health", "null", "123", "a #b", "shop.example/a/b: *c")),
     ),
     "another mesh": (
         {"trustDomain": "bank.example", "gateway": {"selector": ["istio=edge", "a.b/c="], "namespace": "edge"}},
@@ -177,6 +177,9 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "a Gateway without a name": ({"gateway": {"kind": "gateway-api"}}, "/gateway/name"),
     "a selector that selects nothing": ({"gateway": {"selector": []}}, "/gateway/selector"),
     "one pod": ({"replicas": 1}, "minimum: got 1, want 2"),
+    "a route of no name": ({"gateway": {"excludedRoutes": ["shop.example/"]}}, "/gateway/excludedRoutes/0"),
+    "any trust domain": ({"trustDomain": "*"}, "/trustDomain"),
+    "a size that is none": ({"receipts": {"size": "lots"}}, "/receipts/size"),
 }
 
 
@@ -187,6 +190,47 @@ def test_helm_refuses(tmp_path: Path, case: str) -> None:
 
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def places(values: Object, *path: str) -> Iterator[tuple[str, ...]]:
+    """Every value of the chart, and every group of them."""
+    for key, value in values.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from places(value, *path, key)
+
+
+@pytest.mark.parametrize("place", [*places(DEFAULTS)], ids="/".join)
+def test_a_value_that_is_left_blank_is_refused_and_takes_no_default_away(
+    tmp_path: Path, place: tuple[str, ...]
+) -> None:
+    blank: Object | None = None
+    for key in reversed(place):
+        blank = {key: blank}
+    done = helm(tmp_path, blank or {}, "template", "extproc", str(CHART))
+
+    assert done.returncode == 1
+    assert f"missing property '{place[-1]}'" in done.stderr
+
+
+BLANK_SETTINGS = [
+    "policy",
+    "policy/mode",
+    "inspection/request_body_bytes",
+    "headers/prefix",
+    "envoy/message_timeout_ms",
+]
+
+
+@pytest.mark.parametrize("place", BLANK_SETTINGS)
+def test_a_blank_key_of_the_server_is_refused_or_means_its_default(tmp_path: Path, place: str) -> None:
+    blank: Object | None = None
+    for key in reversed(place.split("/")):
+        blank = {key: blank}
+    done = helm(tmp_path, {"configuration": blank}, "template", "extproc", str(CHART))
+
+    assert done.returncode == 1
+    assert "got null" in done.stderr
 
 
 def test_the_schema_is_what_is_rendered_of_the_settings() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from envoyfilters.values_schema import values_schema
 from extproc.config import load_settings
-from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway
+from extproc.istio.attachment import ApiGateway, Attachment, ingress_gateway
 from extproc.istio.manifests.objects import Document
 from extproc.istio.manifests.pod import Workload
 from extproc.istio.manifests.render import Part, render
@@ -22,11 +22,7 @@ from extproc.server.translation import most_memory_bytes
 HERE = Path(__file__).parent
 IMAGE = "extproc"
 
-CLASSIC = ClassicGateway(
-    namespace="istio-system",
-    service_account="istio-ingressgateway-service-account",
-    labels=(("istio", "ingressgateway"),),
-)
+CLASSIC = ingress_gateway(kind="classic", namespace="istio-system", name=None, service_account=None, labels=())
 GATEWAY_API = ApiGateway(namespace="istio-ingress", name="gateway")
 
 

@@ -14,9 +14,15 @@ _Profile = Annotated[
 _Gateway = Annotated[Literal["classic", "gateway-api"], typer.Option(help="Istio's own gateway, or the Gateway API's.")]
 _Namespace = Annotated[str, typer.Option(metavar="NAME", help="Where the server runs.")]
 _GatewayNamespace = Annotated[str, typer.Option(metavar="NAME", help="Where the gateway runs.")]
-_ServiceAccount = Annotated[str, typer.Option(metavar="NAME", help="Whom the server lets ask (classic).")]
+_ServiceAccount = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Whom the server lets ask (classic).", show_default="that of istioctl install"),
+]
 _Selector = Annotated[
-    list[str] | None, typer.Option(metavar="LABEL=VALUE", help="The gateway's pods (classic); repeatable.")
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL=VALUE", help="The gateway's pods (classic); repeatable.", show_default="extproc=enabled"
+    ),
 ]
 _GatewayName = Annotated[str | None, typer.Option(metavar="NAME", help="The Gateway (gateway-api).")]
 _TrustDomain = Annotated[str, typer.Option(metavar="NAME", help="The mesh's.")]
@@ -41,7 +47,7 @@ def istio(  # noqa: PLR0913 - one parameter for each option
     gateway: _Gateway = "classic",
     namespace: _Namespace = "extproc",
     gateway_namespace: _GatewayNamespace = "istio-system",
-    gateway_service_account: _ServiceAccount = "istio-ingressgateway-service-account",
+    gateway_service_account: _ServiceAccount = None,
     selector: _Selector = None,
     gateway_name: _GatewayName = None,
     trust_domain: _TrustDomain = "cluster.local",
@@ -70,7 +76,7 @@ def istio(  # noqa: PLR0913 - one parameter for each option
         namespace=gateway_namespace,
         name=gateway_name,
         service_account=gateway_service_account,
-        labels=tuple(selector or ["istio=ingressgateway"]),
+        labels=tuple(selector or ()),
     )
     attachment = Attachment(
         asked_by, named(namespace), profile, trust_domain=trust_domain, excluded_routes=tuple(exclude_route or ())

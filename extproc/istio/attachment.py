@@ -11,6 +11,16 @@ NAME = "extproc"
 
 LABELS = {"app.kubernetes.io/name": NAME}
 
+OPT_IN = "extproc=enabled"
+"""A label of the gateway's pods, unless others are named.
+
+Not `istio=ingressgateway`, which gateways of any team have: in Istio's root namespace, as istio-system is, an
+EnvoyFilter is for the pods of every namespace, and a gateway whose identity may not ask would answer 503.
+"""
+
+STOCK_SERVICE_ACCOUNT = "istio-ingressgateway-service-account"
+"""Of the gateway that `istioctl install` makes."""
+
 PORT = 9000
 ADMIN_PORT = 9090
 
@@ -57,15 +67,23 @@ def ingress_gateway(
     kind: Literal["classic", "gateway-api"],
     namespace: str,
     name: str | None,
-    service_account: str,
+    service_account: str | None,
     labels: tuple[str, ...],
 ) -> IngressGateway:
     """From options; each label is `KEY=VALUE`.
 
-    Raises ConfigurationError for a name or a label that Kubernetes does not take, and for a Gateway without a name.
+    Raises ConfigurationError for a name or a label that Kubernetes does not take, for a Gateway without a name, and for
+    what says nothing of a gateway of this kind.
     """
     if kind == "classic":
-        return ClassicGateway(named(namespace), named(service_account), tuple(map(_label, labels)))
+        if name is not None:
+            raise ConfigurationError("--gateway-name is of a Gateway of the Gateway API: say --gateway gateway-api")
+        account = STOCK_SERVICE_ACCOUNT if service_account is None else service_account
+        return ClassicGateway(named(namespace), named(account), tuple(map(_label, labels or (OPT_IN,))))
+    if labels or service_account is not None:
+        raise ConfigurationError(
+            "--selector and --gateway-service-account are of a classic gateway: istiod names both after the Gateway"
+        )
     if name is None:
         raise ConfigurationError("a Gateway of the Gateway API is found by its name: say --gateway-name")
     return ApiGateway(named(namespace), named(name))

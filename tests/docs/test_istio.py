@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from extproc import __version__
 from extproc.cli.render import app
 from extproc.config import Settings
+from extproc.istio.attachment import OPT_IN, STOCK_SERVICE_ACCOUNT
 from extproc.istio.manifests.gateway_pods import RUNTIME
 from extproc.istio.manifests.render import Part
 
@@ -23,9 +24,8 @@ HOW_TOS = ["attach-to-istio.md", "upgrade-and-remove-on-istio.md"]
 
 def default(name: str) -> str:
     """As the page writes it."""
-    if name == "--selector":
-        return "`istio=ingressgateway`"  # typer has None, for a list
-    value = OPTIONS[name].default
+    meant = {"--selector": OPT_IN, "--gateway-service-account": STOCK_SERVICE_ACCOUNT}  # None, for it depends
+    value = meant.get(name, OPTIONS[name].default)
     return "" if value is None else f"`{value}`".replace(f":{__version__}", ":VERSION")
 
 
@@ -48,6 +48,10 @@ def test_the_annotation_is_the_one_that_the_patch_has(page: Page) -> None:
     (text,) = re.findall(r"^```yaml\n(proxy\.istio\.io/config.*?)^```", page.text, re.DOTALL | re.MULTILINE)
 
     assert yaml.safe_load(yaml.safe_load(text)["proxy.istio.io/config"]) == RUNTIME
+
+
+def test_the_label_of_the_default_is_the_one_that_the_page_explains(page: Page) -> None:
+    assert f"`{OPT_IN.replace('=', ': ')}`" in page.text
 
 
 def commands() -> list[tuple[str, str]]:

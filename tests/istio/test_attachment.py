@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 
 from extproc.errors import ConfigurationError
@@ -21,20 +23,41 @@ def test_what_is_no_label_is_refused(label: str) -> None:
 @pytest.mark.parametrize("name", ["", "Istio", "a_b", "-a", "a" * 64, "a\n"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="is no name of a Kubernetes object"):
-        ingress_gateway(kind="gateway-api", namespace="shop", name=name, service_account="", labels=())
+        ingress_gateway(kind="gateway-api", namespace="shop", name=name, service_account=None, labels=())
 
 
 def test_a_gateway_of_the_gateway_api_has_the_names_that_istiod_gives() -> None:
-    gateway = ingress_gateway(kind="gateway-api", namespace="shop", name="edge", service_account="", labels=())
+    gateway = ingress_gateway(kind="gateway-api", namespace="shop", name="edge", service_account=None, labels=())
 
     assert gateway == ApiGateway("shop", "edge")
     assert gateway.service_account == "edge-istio"
     assert gateway.labels == (("gateway.networking.k8s.io/gateway-name", "edge"),)
 
 
+def test_the_pods_of_a_classic_gateway_opt_in_by_a_label_unless_others_are_named() -> None:
+    gateway = ingress_gateway(kind="classic", namespace="istio-system", name=None, service_account=None, labels=())
+
+    assert gateway == ClassicGateway("istio-system", "istio-ingressgateway-service-account", (("extproc", "enabled"),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "account", "labels", "message"),
+    [
+        ("classic", "edge", None, (), "--gateway-name is of a Gateway of the Gateway API"),
+        ("gateway-api", "edge", "gateway", (), "are of a classic gateway"),
+        ("gateway-api", "edge", None, ("istio=edge",), "are of a classic gateway"),
+    ],
+)
+def test_what_says_nothing_of_the_gateways_kind_is_refused(
+    kind: Literal["classic", "gateway-api"], name: str, account: str | None, labels: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ingress_gateway(kind=kind, namespace="shop", name=name, service_account=account, labels=labels)
+
+
 def test_a_gateway_of_the_gateway_api_needs_a_name() -> None:
     with pytest.raises(ConfigurationError, match="say --gateway-name"):
-        ingress_gateway(kind="gateway-api", namespace="shop", name=None, service_account="", labels=())
+        ingress_gateway(kind="gateway-api", namespace="shop", name=None, service_account=None, labels=())
 
 
 def test_the_service_has_a_name_in_dns_and_one_in_envoy() -> None:

@@ -18,13 +18,14 @@ from extproc.config import load_settings
 from extproc.demo.collector import collector
 from extproc.demo.envoy import RunningEnvoy, running_envoy
 from extproc.demo.server import running_server
-from extproc.istio.attachment import Attachment, ClassicGateway
+from extproc.istio.attachment import Attachment, ingress_gateway
 from extproc.istio.gateway import TcpAddress
 from extproc.istio.mapping import envoy_filter_of, gateway_of
 
 NAMESPACE = "istio-system"
-LABELS = {"istio": "ingressgateway"}
-STOCK = ClassicGateway(NAMESPACE, "istio-ingressgateway-service-account", tuple(LABELS.items()))
+# Of the gateway's pods: Istio's own, and the one of `render istio --part gateway-pods`.
+LABELS = {"istio": "ingressgateway", "extproc": "enabled"}
+STOCK = ingress_gateway(kind="classic", namespace=NAMESPACE, name=None, service_account=None, labels=())
 
 
 def configuration(example: str, folder: Path, endpoint: str, listen: str) -> Object:

@@ -11,11 +11,13 @@ from istio_live.gateway import gateway, ingress
 from istio_live.objects import Object
 from istio_live.stage import CLASSIC, Mesh, manifests
 from istio_live.test_mistakes import ENFORCED, outcome
+from istio_live.workloads import namespace
 
 from extproc.config import load_settings
-from extproc.istio.attachment import Attachment
+from extproc.istio.attachment import Attachment, ingress_gateway
 from extproc.istio.mapping import envoy_filter_of
 
+OURS = ["extproc.response_guard", "extproc.strip_client_headers", "extproc.policy", "extproc.request_guard"]
 ATTACK = b'{"a": "attack"}'
 
 
@@ -35,6 +37,31 @@ def test_a_gateway_beside_the_selected_one_is_left_alone(runner: asyncio.Runner,
                 return answer.status, names, await outcome(shop)
 
     assert runner.run(play()) == (200, [], ENFORCED)
+
+
+@pytest.mark.parametrize(("selector", "attached"), [((), []), (("istio=ingressgateway",), OURS)])
+def test_a_gateway_of_another_namespace_is_left_alone_unless_the_label_is_everybodys(
+    runner: asyncio.Runner, shop: Mesh, tmp_path: Path, selector: tuple[str, ...], attached: list[str]
+) -> None:
+    """The stock gateway's namespace is Istio's root namespace, whose EnvoyFilters are for all."""
+    stock = ingress_gateway(kind="classic", namespace="istio-system", name=None, service_account=None, labels=selector)
+    settings = load_settings(shop.server.folder / "extproc.yaml")
+    ours = envoy_filter_of(settings, Attachment(stock)).document()
+    labels = {"istio": "ingressgateway", "team": "a"}
+    listener, route = copy.deepcopy(manifests("classic.yaml"))
+    listener["spec"]["selector"] = {"team": "a"}
+    for each in (listener, route):
+        each["metadata"] |= {"namespace": "team-a", "name": "team"}
+    route["spec"]["gateways"] = ["team"]
+
+    async def play() -> list[str]:
+        plane = shop.gateway.plane
+        with plane.objects.scene():
+            plane.objects.apply([namespace("team-a"), listener, route, ours])
+            async with gateway(plane, ingress("team", "team-a", labels), tmp_path) as other:
+                return [name for name in await other.filters() if name.startswith("extproc.")]
+
+    assert runner.run(play()) == attached
 
 
 def _with_route(match: Object) -> list[Object]:

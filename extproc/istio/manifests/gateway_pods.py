@@ -17,17 +17,26 @@ RUNTIME = {"runtimeValues": {"envoy.reloadable_features.ext_proc_graceful_grpc_c
 
 
 def gateway_pods(
-    attachment: Attachment, workload: Workload, policies: Sequence[PolicyFile], socket: UnixAddress | None
+    attachment: Attachment,
+    workload: Workload,
+    policies: Sequence[PolicyFile],
+    socket: UnixAddress | None,
+    content_digest: str,
 ) -> Document:
     """A strategic merge patch of the gateway's Deployment; for the Gateway API the ConfigMap that istiod takes it from.
 
-    `socket` is the first worker's, of the in-pod profile: its folder is shared by both containers.
+    `socket` is the first worker's, of the in-pod profile: its folder is shared by both containers, and a change of what
+    `content_digest` is over is a rollout.  A classic gateway's pods get the labels by which the EnvoyFilter finds them.
     """
-    template: Document = {"metadata": {"annotations": {"proxy.istio.io/config": yaml.safe_dump(RUNTIME)}}}
+    annotations = {"proxy.istio.io/config": yaml.safe_dump(RUNTIME)}
+    if socket is not None:
+        annotations["extproc/content"] = content_digest
+    gateway = attachment.gateway
+    labels = {} if isinstance(gateway, ApiGateway) else {"labels": dict(gateway.labels)}
+    template: Document = {"metadata": {**labels, "annotations": annotations}}
     if socket is not None:
         template["spec"] = _beside(workload, policies, socket)
     patch: Document = {"spec": {"template": template}}
-    gateway = attachment.gateway
     if not isinstance(gateway, ApiGateway):
         return patch
     data = {"deployment": yaml.safe_dump(patch, sort_keys=False, width=120)}

@@ -69,4 +69,5 @@ def patch(settings: Settings, attachment: Attachment, workload: Workload) -> Doc
     listen = address_of(settings.listen)
     in_pod = attachment.profile == "in-pod"
     socket = listen if in_pod and isinstance(listen, UnixAddress) else None
-    return gateway_pods(attachment, workload, policy_files(settings), socket)
+    content = digest(*server(settings, attachment, workload))  # in-pod: the ConfigMaps, and nothing else
+    return gateway_pods(attachment, workload, policy_files(settings), socket, content)

@@ -181,9 +181,32 @@ def test_a_patch_ends_streams_in_the_gateway_gracefully(tmp_path: Path) -> None:
 
     template = patch["spec"]["template"]
     assert list(template) == ["metadata"]
+    assert list(template["metadata"]["annotations"]) == ["proxy.istio.io/config"]
     assert yaml.safe_load(template["metadata"]["annotations"]["proxy.istio.io/config"]) == {
         "runtimeValues": {"envoy.reloadable_features.ext_proc_graceful_grpc_close": "true"}
     }
+
+
+def test_a_patch_gives_the_gateways_pods_the_labels_by_which_they_are_found(tmp_path: Path) -> None:
+    file = configured(tmp_path)
+    (patch,) = rendered(file, part="gateway-pods")
+    (envoy_filter,) = rendered(file, part="gateway")
+
+    labels = patch["spec"]["template"]["metadata"]["labels"]
+    assert labels == envoy_filter["spec"]["workloadSelector"]["labels"] == {"istio": "ingress"}
+
+
+def test_beside_the_gateway_a_change_of_policy_or_configuration_is_a_rollout(tmp_path: Path) -> None:
+    def template(text: str = "") -> Object:
+        file = configured(tmp_path, f"listen: unix:///run/gate/x.sock\n{text}")
+        (patch,) = rendered(file, IN_POD, part="gateway-pods")
+        return patch["spec"]["template"]["metadata"]["annotations"]
+
+    first, again, other = template(), template(), template("blocking: {status: 451}\n")
+    (tmp_path / "policies/shop/more.rego").write_text("package extproc.more\n")
+
+    assert first == again
+    assert len({each["extproc/content"] for each in (first, other, template())}) == 3
 
 
 def test_a_container_beside_the_gateway_shares_its_user_and_the_sockets_folder(tmp_path: Path) -> None:

@@ -141,6 +141,12 @@ def in_a_pod(attachment: Attachment, settings: Settings) -> Document:
 
 def _policy(settings: Settings) -> Document:
     policy = settings.policy
+    names = [HMAC_KEY, SIGNING_KEY, *(file.name for file in {key.file for key in policy.bundle_keys.values()})]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(
+            f"policy.bundle_keys: two files have the same name, or one is {SIGNING_KEY} or {HMAC_KEY}, and all of them "
+            f"are files of one Secret, {KEYS_NAME}: rename one"
+        )
     paths: Document = {"paths": [str(POLICIES / path.name) for path in policy.paths]} if policy.paths else {}
     keys = {name: {"file": str(KEYS / key.file.name)} for name, key in policy.bundle_keys.items()}
     return paths | ({"bundle_keys": keys} if keys else {})

@@ -87,6 +87,25 @@ def test_a_bundle_travels_as_it_is_and_its_keys_come_from_the_secret(tmp_path: P
     }
 
 
+@pytest.mark.parametrize("names", [("a/key.pem", "b/key.pem"), ("a/key.pem", "a/hmac.key")])
+def test_two_keys_of_one_name_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    """They would be one file of the Secret, and each bundle would be checked with the same key."""
+    keys = ", ".join(f"k{number}: {{file: {name}, algorithm: ES256}}" for number, name in enumerate(names))
+    file = configured(tmp_path)
+    file.write_text(f"policy: {{paths: [policies], bundle_keys: {{{keys}}}}}\n")
+
+    with pytest.raises(ConfigurationError, match=r"policy\.bundle_keys: two files have the same name, or one is"):
+        rendered(file)
+
+
+def test_one_key_may_have_two_ids(tmp_path: Path) -> None:
+    keys = "a: {file: k.pem, algorithm: ES256}, b: {file: k.pem, algorithm: ES384}"
+    file = configured(tmp_path)
+    file.write_text(f"policy: {{paths: [policies], bundle_keys: {{{keys}}}}}\n")
+
+    assert list(in_the_pod(rendered(file))["policy"]["bundle_keys"]) == ["a", "b"]
+
+
 def test_an_opa_server_has_its_own_policies(tmp_path: Path) -> None:
     file = tmp_path / "extproc.yaml"
     file.write_text("policy: {engine: opa, opa: {url: 'http://opa.opa:8181'}}\n")

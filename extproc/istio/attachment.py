@@ -21,6 +21,8 @@ EnvoyFilter is for the pods of every namespace, and a gateway whose identity may
 STOCK_SERVICE_ACCOUNT = "istio-ingressgateway-service-account"
 """Of the gateway that `istioctl install` makes."""
 
+SHARED_NAMESPACES = ("default", "istio-system", "kube-node-lease", "kube-public", "kube-system")
+
 PORT = 9000
 ADMIN_PORT = 9090
 
@@ -131,6 +133,17 @@ class Attachment:
     profile: Literal["service", "in-pod"] = "service"
     trust_domain: str = "cluster.local"
     excluded_routes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for a namespace that others are in, and for what is no trust domain, as `*`."""
+        if not TRUST_DOMAIN_PATTERN.fullmatch(self.trust_domain):
+            raise ConfigurationError(
+                f"--trust-domain: {self.trust_domain!r} is none: it is one mesh's, as cluster.local"
+            )
+        if self.profile == "service" and self.namespace in {*SHARED_NAMESPACES, self.gateway.namespace}:
+            raise ConfigurationError(
+                f"--namespace: {self.namespace} is not the server's own, and it goes when the server goes"
+            )
 
     @property
     def home(self) -> str:

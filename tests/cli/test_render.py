@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,30 @@ def test_a_part_can_be_applied_by_itself(config: str) -> None:
     assert kinds("gateway") == ["EnvoyFilter"]
     assert kinds("gateway-pods") == ["patch"]
     assert kinds("all") == kinds("server") + kinds("gateway")
+
+
+NAMES_THAT_HURT = {
+    "--namespace istio-system": "istio-system is not the server's own",
+    "--namespace edge --gateway-namespace edge": "edge is not the server's own",
+    "--namespace Gate": "is no name of a Kubernetes object",
+    "--trust-domain *": "'\\*' is none: it is one mesh's",
+    "--trust-domain ''": "'' is none: it is one mesh's",
+    "--receipts-size lots": "--receipts-size: 'lots' is none",
+    "--receipts-size 0": "--receipts-size: '0' is none",
+    "--image ''": "--image: '' is none",
+    "--storage-class 'a b'": "--storage-class: 'a b' is none",
+    "--revision ''": "--revision: '' is none",
+    "--exclude-route ''": "'' is no route to exclude",
+    "--gateway-service-account ''": "'' is no name of a Kubernetes object",
+    "--gateway-name edge": "say --gateway gateway-api",
+    "--gateway gateway-api --gateway-name edge --selector a=b": "are of a classic gateway",
+}
+
+
+@pytest.mark.parametrize("options", NAMES_THAT_HURT)
+@pytest.mark.parametrize("part", ["server", "gateway"])
+def test_a_name_that_would_hurt_is_refused_with_a_sentence(config: str, part: str, options: str) -> None:
+    command = ["istio", "--config", config, "--part", part, *shlex.split(options)]
+
+    with pytest.raises(ConfigurationError, match=NAMES_THAT_HURT[options]):
+        CliRunner().invoke(app, command, catch_exceptions=False)

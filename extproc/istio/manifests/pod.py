@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from extproc.istio.attachment import ADMIN_PORT, NAME, PORT
+from extproc.errors import ConfigurationError
+from extproc.istio.attachment import ADMIN_PORT, NAME, NAME_PATTERN, PORT
 from extproc.istio.manifests.files import (
     CONFIG,
     CONFIG_NAME,
@@ -32,6 +33,9 @@ MIB = 1 << 20
 QUANTITY_PATTERN = re.compile(r"[1-9][0-9]*([EPTGMK]i|[EPTGMk])?")
 """Whole ones of https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/."""
 
+_IMAGE = re.compile(r"[^\s]+")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -48,6 +52,17 @@ class Workload:
     receipts_size: str = "8Gi"
     storage_class: str | None = None
     revision: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for what Kubernetes would refuse, or would take for something else."""
+        for option, value, pattern in (
+            ("--image", self.image, _IMAGE),
+            ("--receipts-size", self.receipts_size, QUANTITY_PATTERN),
+            ("--storage-class", self.storage_class, _SUBDOMAIN),
+            ("--revision", self.revision, NAME_PATTERN),
+        ):
+            if value is not None and not pattern.fullmatch(value):
+                raise ConfigurationError(f"{option}: {value!r} is none")
 
 
 def container(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from conformance.real import settings_document
+from conformance.real import Log, settings_document
 from conformance.wire import upstream
 from istio.doctor.envoys import Document, envoy_admin, get, http_filter, manager
 
@@ -33,13 +33,16 @@ INJECTION = "{\"name\": \"' OR '1'='1\"}"
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, config: Document, mutate: Callable[[Document], None]
+    folder: Path,
+    config: Document,
+    mutate: Callable[[Document], None],
+    of: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> AsyncIterator[tuple[str, Settings]]:
-    """The URL of a real Envoy that asks a real server, and the server's settings."""
+    """The URL of a real Envoy that asks a real server, and the server's settings; the Envoy's are made `of` them."""
     async with upstream() as recorder, running_server(settings_document(folder, config), folder) as server:
         settings = load_settings(server.config)
         anywhere = TcpAddress("127.0.0.1", 0)
-        rendered = gateway_of(settings, anywhere, address_of(recorder.address), anywhere, None)
+        rendered = gateway_of(of(settings), anywhere, address_of(recorder.address), anywhere, None)
         document = json.loads(to_json(bootstrap(rendered)))
         mutate(document["static_resources"]["listeners"][0])
         async with envoy_admin(document, folder) as admin:
@@ -126,7 +129,15 @@ def same(settings: Settings) -> Settings:
 
 
 def with_responses(settings: Settings) -> Settings:
-    points = settings.policy.points.model_copy(update={"response": "extproc/response/decision"})
+    return answering(settings, "extproc/response/decision")
+
+
+def without_responses(settings: Settings) -> Settings:
+    return answering(settings, None)
+
+
+def answering(settings: Settings, response: str | None) -> Settings:
+    points = settings.policy.points.model_copy(update={"response": response})
     return settings.model_copy(update={"policy": settings.policy.model_copy(update={"points": points})})
 
 
@@ -155,6 +166,32 @@ def test_a_server_that_runs_another_configuration_than_the_file_is_named(
     tmp_path: Path, ids: list[str], config: Document, change: Callable[[Settings], Settings]
 ) -> None:
     assert confirmed(tmp_path, config, change) == ids
+
+
+@pytest.mark.parametrize(
+    ("config", "of", "ids", "verdicts"),
+    [
+        (REQUEST_ONLY, with_responses, ["probe_denied", "probe_response_uninspected"], ["deny", "allow"]),
+        (ENFORCE, without_responses, ["probe_denied", "probe_response_uninspected"], ["deny", "allow", "error"]),
+        (ENFORCE, same, ["probe_denied"], ["deny", "allow", "allow"]),
+    ],
+    ids=["the gateway first", "the server first", "both"],
+)
+def test_responses_are_inspected_once_gateway_and_server_both_do(
+    tmp_path: Path,
+    config: Document,
+    of: Callable[[Settings], Settings],
+    ids: list[str],
+    verdicts: list[str],
+) -> None:
+    """Which of them is changed first is in docs/how-to/upgrade-and-remove-on-istio.md."""
+
+    async def run() -> list[str]:
+        async with gateway(tmp_path, config, as_rendered, of) as (url, settings):
+            return [each.id for each in await confirm(by_header(url), with_responses(settings))]
+
+    assert asyncio.run(run()) == ids
+    assert [receipt["decision"]["verdict"] for receipt in Log(tmp_path / "evidence").news()] == verdicts
 
 
 HTML, STREAM = {"content-type": "text/html"}, {"content-type": "text/event-stream; charset=utf-8"}

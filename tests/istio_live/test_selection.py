@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from faults.stage import get, post
 from istio_live.gateway import gateway, ingress
 from istio_live.objects import Object
 from istio_live.stage import CLASSIC, Mesh, manifests
-from istio_live.test_mistakes import ENFORCED, outcome
+from istio_live.test_mistakes import ENFORCED, OPEN, Outcome, outcome
 from istio_live.workloads import namespace
 
 from extproc.config import load_settings
+from extproc.errors import ConfigurationError
 from extproc.istio.attachment import Attachment, ingress_gateway
 from extproc.istio.mapping import envoy_filter_of
+from extproc.istio.recognition import check
 
 OURS = ["extproc.response_guard", "extproc.strip_client_headers", "extproc.policy", "extproc.request_guard"]
 ATTACK = b'{"a": "attack"}'
@@ -116,6 +119,36 @@ def test_the_routes_name_alone_is_anybodys_and_with_a_host_it_is_that_hosts(
         return answer.status
 
     assert runner.run(play()) == status
+
+
+def without_its_route(attachment: Object) -> None:
+    del attachment["spec"]["configPatches"][-1]["match"]["routeConfiguration"]
+
+
+def merged_into_what_is_not_there(attachment: Object) -> None:
+    for patch in attachment["spec"]["configPatches"]:
+        if patch["applyTo"] == "HTTP_FILTER":
+            patch["patch"]["operation"] = "MERGE"
+
+
+@pytest.mark.parametrize("mistake", [without_its_route, merged_into_what_is_not_there])
+def test_what_opens_every_route_is_refused_before(
+    runner: asyncio.Runner, shop: Mesh, mistake: Callable[[Object], None]
+) -> None:
+    wrong = excluding(shop, "health")
+    check(wrong)
+    mistake(wrong)
+
+    async def play() -> Outcome:
+        with shop.gateway.plane.objects.scene():
+            await shop.gateway.apply([wrong])
+            seen = await outcome(shop)
+        await shop.gateway.apply([shop.attachment])
+        return seen
+
+    assert runner.run(play()) == OPEN
+    with pytest.raises(ConfigurationError):
+        check(wrong)
 
 
 def test_a_route_that_is_excluded_on_the_filter_alone_is_refused_by_the_guard(

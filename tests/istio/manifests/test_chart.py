@@ -3,8 +3,7 @@
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,94 +160,3 @@ def test_a_change_of_a_policy_is_a_rollout(tmp_path: Path) -> None:
 
     digests = {digest({}), digest({"policies": {"a.rego": "package a\n"}}), digest({"blocking": {"status": 451}})}
     assert len(digests) == 3
-
-
-REFUSED: dict[str, tuple[Object, str]] = {
-    "no policy": ({"policies": {}}, "policies: at least one"),
-    "a policy outside of its folder": ({"policies": {"../a.rego": POLICY}}, "'../a.rego' does not match pattern"),
-    "a misspelt value": ({"bloking": {}}, "'bloking' not allowed"),
-    "a misspelt key of the server": ({"configuration": {"inspection": {"bytes": 1}}}, "'bytes' not allowed"),
-    "a status that is no denial": ({"blocking": {"status": 200}}, "minimum: got 200, want 400"),
-    "an address that the chart writes": ({"configuration": {"listen": "0.0.0.0:1"}}, "'listen' not allowed"),
-    "a time-out below the deadline": (
-        {"configuration": {"policy": {"deadline_ms": 1600}}},
-        "message_timeout_ms must be at least policy.deadline_ms + 500 = 2100",
-    ),
-    "a Gateway without a name": ({"gateway": {"kind": "gateway-api"}}, "/gateway/name"),
-    "a selector that selects nothing": ({"gateway": {"selector": []}}, "/gateway/selector"),
-    "one pod": ({"replicas": 1}, "minimum: got 1, want 2"),
-    "a route of no name": ({"gateway": {"excludedRoutes": ["shop.example/"]}}, "/gateway/excludedRoutes/0"),
-    "any trust domain": ({"trustDomain": "*"}, "/trustDomain"),
-    "a size that is none": ({"receipts": {"size": "lots"}}, "/receipts/size"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_helm_refuses(tmp_path: Path, case: str) -> None:
-    values, message = REFUSED[case]
-    done = helm(tmp_path, values, "template", "extproc", str(CHART))
-
-    assert done.returncode == 1
-    assert message in done.stderr
-
-
-def places(values: Object, *path: str) -> Iterator[tuple[str, ...]]:
-    """Every value of the chart, and every group of them."""
-    for key, value in values.items():
-        yield (*path, key)
-        if isinstance(value, dict):
-            yield from places(value, *path, key)
-
-
-@pytest.mark.parametrize("place", [*places(DEFAULTS)], ids="/".join)
-def test_a_value_that_is_left_blank_is_refused_and_takes_no_default_away(
-    tmp_path: Path, place: tuple[str, ...]
-) -> None:
-    blank: Object | None = None
-    for key in reversed(place):
-        blank = {key: blank}
-    done = helm(tmp_path, blank or {}, "template", "extproc", str(CHART))
-
-    assert done.returncode == 1
-    assert f"missing property '{place[-1]}'" in done.stderr
-
-
-BLANK_SETTINGS = [
-    "policy",
-    "policy/mode",
-    "inspection/request_body_bytes",
-    "headers/prefix",
-    "envoy/message_timeout_ms",
-]
-
-
-@pytest.mark.parametrize("place", BLANK_SETTINGS)
-def test_a_blank_key_of_the_server_is_refused_or_means_its_default(tmp_path: Path, place: str) -> None:
-    blank: Object | None = None
-    for key in reversed(place.split("/")):
-        blank = {key: blank}
-    done = helm(tmp_path, {"configuration": blank}, "template", "extproc", str(CHART))
-
-    assert done.returncode == 1
-    assert "got null" in done.stderr
-
-
-def test_the_schema_is_what_is_rendered_of_the_settings() -> None:
-    program = "from envoyfilters.values_schema import values_schema; print(values_schema(), end='')"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert (CHART / "values.schema.json").read_text() == done.stdout, "run `make envoyfilters`"
-
-
-def leaves(values: Object, prefix: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in values.items():
-        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {prefix + key: value}
-    return found
-
-
-def test_the_reference_has_every_value_with_its_default() -> None:
-    rows = re.findall(r"^\| `([\w.]+)` \| `(.*?)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
-
-    assert {name: yaml.safe_load(default) for name, default in rows} == leaves(DEFAULTS)

@@ -188,6 +188,7 @@ def _coded_attacks() -> Iterator[Attack]:
     yield Attack("br: zeros beyond the limit", text, brotli.compress(zeros), "br")
     yield Attack("br: dear tables", text, tables.br(12_900), "br")
     yield Attack("br: dear tables, and 6 KB for each", text, tables.br(1_700, 6_000), "br")
+    yield Attack("br: a window of 16 MiB, filled", text, tables.BR_WINDOW, "br")
     yield Attack("br: truncated", text, brotli.compress(_noise(_MIB - 1_000))[:-9], "br")
     yield Attack("zstd: zeros beyond the limit", text, _ZSTD + _RUN * 64, "zstd")
     yield Attack("zstd: dear tables", text, tables.zstd(_MIB - 50), "zstd")

@@ -8,7 +8,7 @@ from time import process_time, thread_time_ns
 
 from benchmarks.attacks import LIMITS, Attack, attacks, data_set
 from extproc.core.body import MemoryBudget, Reassembly, inspect
-from extproc.core.coding import DECODERS
+from extproc.core.coding import decoder_of
 from extproc.core.coding.effort import bounded
 from extproc.core.events import Direction, Headers
 from extproc.core.headers import HeaderMap
@@ -88,7 +88,8 @@ def _ms(call: Callable[[], object]) -> float:
 
 
 def _pieces(attack: Attack) -> Iterable[bytes]:
-    return bounded(DECODERS[attack.coding], attack.body, thread_time_ns) if attack.coding else ()
+    decoder = decoder_of(attack.coding, LIMITS.decoded(len(attack.body)))
+    return bounded(decoder, attack.body, thread_time_ns) if decoder else ()
 
 
 def _looked_at(attack: Attack) -> int:

@@ -14,6 +14,9 @@ _BR_START = b"\x0c"
 _BR_FOUR = b"\x18\0\x08abcd"
 """Four bytes as they are, for the first distance to copy from is four."""
 
+BR_WINDOW = bytes.fromhex("cfffff7f00246202bf007c4fff07")
+"""A window of 16 MiB, and a meta-block whose one command fills it."""
+
 
 def br(blocks: int, copied: int = 0) -> bytes:
     """Brotli of so many blocks; each, some 81 bytes, gives one byte and `copied` ones: none, or more than 2,117."""

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from io import BytesIO
 
 from extproc.core import decoding
-from extproc.core.coding import DECODERS
+from extproc.core.coding import decoder_of
 from extproc.core.coding.effort import CpuClock, bounded
 from extproc.core.coding.pieces import Decoder
 from extproc.core.decoding import media_type
@@ -128,8 +128,7 @@ class Reassembly:
     def release_bytes(self) -> None:
         """Let go of the bytes, and keep what was made of them."""
         self._budget.release(self._held)
-        self._held = 0
-        self._chunks = []
+        self._held, self._chunks = 0, []
 
     def release(self) -> None:
         """Let go of the bytes and of their share of the budget; `size` and `over_limit` stay.  Repeatable."""
@@ -229,10 +228,11 @@ def _judged(
 def _undo_coding(codings: tuple[str, ...], body: Reassembly, limits: Limits) -> None:
     if codings in _IDENTITY:
         return
-    decoder = DECODERS.get(codings[0]) if len(codings) == 1 else None
+    most_bytes = limits.decoded(body.size)
+    decoder = decoder_of(codings[0], most_bytes) if len(codings) == 1 else None
     if decoder is None:
         raise Undecodable("no content coding that we undo, or several")
-    body.decode(decoder, limits.decoded(body.size))
+    body.decode(decoder, most_bytes)
 
 
 def _codings(headers: HeaderMap) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ body than the policy.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from extproc.core.coding.brotli import br
 from extproc.core.coding.deflate import deflate, gzip
@@ -21,3 +22,8 @@ DECODERS: Mapping[str, Decoder] = {
     "zstd": zstd,
 }
 """By the lower-case name of the coding."""
+
+
+def decoder_of(coding: str, most_bytes: int) -> Decoder | None:
+    """The decoder of a coding that we undo, for a body of which no more than `most_bytes` are wanted."""
+    return partial(br, most_bytes=most_bytes) if coding == "br" else DECODERS.get(coding)

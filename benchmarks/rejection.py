@@ -7,7 +7,8 @@ from statistics import median
 from time import process_time, thread_time_ns
 
 from benchmarks.attacks import LIMITS, Attack, attacks, data_set
-from extproc.core.body import MemoryBudget, Reassembly, inspect
+from extproc.core.body import Reassembly, inspect
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding import decoder_of
 from extproc.core.coding.effort import bounded
 from extproc.core.events import Direction, Headers

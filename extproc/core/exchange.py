@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TypeAlias, assert_never
 
 from extproc.core.answer import Denial, Evidence, Passage, Turn, Verdict, reply_to
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.case import STREAM_ENDED, Case
 from extproc.core.coding.effort import CpuClock
 from extproc.core.engine import Evaluation, Question

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from extproc.core.body import MemoryBudget, Reassembly, inspect, inspect_missing, state_from_headers
+from extproc.core.body import Reassembly, inspect, inspect_missing, state_from_headers
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding.effort import CpuClock
 from extproc.core.events import Body, Direction, Event, Headers, Trailers
 from extproc.core.half import Half, status_of

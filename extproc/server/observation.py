@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.engines.answers import Statistics
 from extproc.server.service import Service
 from extproc.telemetry.metrics import Metrics

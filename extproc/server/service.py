@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Protocol
 
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding.effort import CpuClock
 from extproc.core.engine import Evaluation, PolicyEngine, Question
 from extproc.core.events import Reply

@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 
 from extproc import __version__
 from extproc.config import Settings
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.engine import PolicyEngine, PolicyIdentity
 from extproc.core.receipt import Issuer
 from extproc.engines.embedded import EmbeddedEngine, Options

@@ -14,7 +14,7 @@ from conformance.real import Log, settings_document
 from prometheus_client import CollectorRegistry
 
 from extproc.config import load_settings
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.receipt import Issuer
 from extproc.engines.embedded import EmbeddedEngine
 from extproc.engines.sources import load

@@ -2,7 +2,8 @@
 
 from hashlib import sha256
 
-from extproc.core.body import MemoryBudget, Reassembly
+from extproc.core.body import Reassembly
+from extproc.core.budget import MemoryBudget
 
 
 def digest(data: bytes) -> str:

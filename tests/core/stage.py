@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from core.bodies import no_effort
 
 from extproc.core.answer import Denial, Evidence, Unrecorded, Verdict
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.events import JSON, Body, Direction, Event, Headers, Reply, Trailers
 from extproc.core.exchange import Exchange, Step

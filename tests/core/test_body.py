@@ -9,7 +9,8 @@ from core.coding.encoders import ENCODERS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.core.body import MemoryBudget, Reassembly
+from extproc.core.body import Reassembly
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding import DECODERS
 from extproc.errors import BodyError, Overloaded
 

@@ -9,7 +9,8 @@ from core.coded import CODINGS, LIMITS, MIB, PLAIN, coding
 from core.coding.encoders import ENCODERS
 from core.stage import JSON_TYPE, REQUEST
 
-from extproc.core.body import MemoryBudget, Reassembly, inspect
+from extproc.core.body import Reassembly, inspect
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding import DECODERS
 from extproc.core.events import Headers
 from extproc.core.headers import HeaderMap

@@ -11,7 +11,7 @@ from core.stage import JSON_TYPE, Stage, outcomes, request_body, request_headers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.events import Continue, ImmediateResponse
 from extproc.core.inspection import State
 from extproc.core.rules import Rules

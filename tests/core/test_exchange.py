@@ -24,7 +24,7 @@ from core.stage import (
     says,
 )
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State

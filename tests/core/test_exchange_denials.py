@@ -21,7 +21,7 @@ from core.stage import (
     too_large,
 )
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.events import Continue, Guard, ImmediateResponse, Part, Signal, Waiver
 from extproc.core.headers import HeaderMutation
 from extproc.core.inspection import State

@@ -9,7 +9,7 @@ from core.stage import JSON_TYPE, Stage, request_body, request_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.events import Continue, Event, Guard, ImmediateResponse
 from extproc.core.point import Point
 from extproc.core.receipt import Claims

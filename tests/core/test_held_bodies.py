@@ -5,7 +5,7 @@ import json
 import pytest
 from core.stage import REQUEST, RESPONSE, Stage, request_body, request_headers, response_headers
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.inspection import State
 from extproc.core.rules import Rules
 

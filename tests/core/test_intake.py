@@ -9,7 +9,7 @@ from core.stage import (
     response_headers,
 )
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.events import Headers
 from extproc.core.half import Half
 from extproc.core.headers import NO_HEADERS, HeaderMap

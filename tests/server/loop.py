@@ -8,7 +8,7 @@ from conformance.fake_call import FakeStream
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 from prometheus_client import CollectorRegistry
 
-from extproc.core.body import MemoryBudget
+from extproc.core.budget import MemoryBudget
 from extproc.core.engine import Evaluation, PolicyIdentity, Question
 from extproc.core.receipt import Claims, SignedReceipt
 from extproc.core.rules import Rules

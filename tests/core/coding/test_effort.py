@@ -5,7 +5,8 @@ import pytest
 from core.coded import CODINGS, MIB
 from core.coding.encoders import ENCODERS, incompressible
 
-from extproc.core.body import MemoryBudget, Reassembly
+from extproc.core.body import Reassembly
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding import DECODERS
 from extproc.core.coding.effort import bounded
 from extproc.errors import Undecodable

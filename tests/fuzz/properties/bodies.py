@@ -10,7 +10,8 @@ from core.bodies import no_effort
 from core.coding.encoders import ENCODERS
 from fuzz.properties.target import LIMITS, Target, decoded
 
-from extproc.core.body import MemoryBudget, Reassembly, inspect
+from extproc.core.body import Reassembly, inspect
+from extproc.core.budget import MemoryBudget
 from extproc.core.coding import DECODERS
 from extproc.core.coding.pieces import PIECE_BYTES
 from extproc.core.events import Direction, Headers

@@ -12,7 +12,7 @@ CpuClock: TypeAlias = Callable[[], int]
 _BASE_NS = 40_000_000
 """Of Brotli's dearest blocks 14 KB take as long."""
 _DECODED_BYTE_NS = 75
-"""75 ms for each megabyte: ten times what the slowest honest bodies took on a busy machine (docs/adr/0016)."""
+"""75 ms for each megabyte: ten times what the slowest honest bodies took on a busy machine (docs/adr/0017)."""
 
 
 def bounded(decoder: Decoder, data: bytes, cpu_ns: CpuClock) -> Iterator[bytes]:

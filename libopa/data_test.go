@@ -87,6 +87,17 @@ func TestASpecificationNeedsItsModulesAndEntrypoints(t *testing.T) {
 	}
 }
 
+func TestASpecificationHasNoNamesThatNobodyReads(t *testing.T) {
+	for _, text := range []string{
+		`{"modules": {}, "entrypoints": [], "allow_bultins": []}`,
+		`{"modules": {}, "entrypoints": []} {}`,
+	} {
+		if _, problems := prepare([]byte(text)); len(problems) != 1 || problems[0].Code != "specification" {
+			t.Errorf("%s: %+v", text, problems)
+		}
+	}
+}
+
 func TestSourcesAreBounded(t *testing.T) {
 	comment := "# " + strings.Repeat("x", maxSources/2)
 	text, _ := json.Marshal(map[string]any{

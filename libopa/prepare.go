@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +15,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // withheld are the builtins that reach out of the process or into its environment, and those that can end it: the schema
@@ -42,7 +43,7 @@ type policy struct {
 // prepare compiles a specification. The problems are all that OPA found, not only the first.
 func prepare(text []byte) (*policy, []problem) {
 	p := &policy{}
-	if err := util.UnmarshalJSON(text, &p.specification); err != nil {
+	if err := p.specification.read(text); err != nil {
 		return nil, problemsOf("specification", err)
 	}
 	if fault := p.fault(); fault != "" {
@@ -59,6 +60,19 @@ func prepare(text []byte) (*policy, []problem) {
 	}
 	p.Modules, p.Data = nil, nil // the compiler has the one, the store the other
 	return p.over(data)
+}
+
+// read refuses a name that it does not know: a typing error in an option must not leave it off.
+func (s *specification) read(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(s); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("there is something after the specification")
+	}
+	return nil
 }
 
 // fault is what is wrong with a specification before a word of Rego was read.

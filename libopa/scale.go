@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	maxPatched = 64 << 20  // bytes of what json.patch makes, as JSON text
+	maxPatched = 64 << 20    // bytes of what json.patch makes, as JSON text
 	maxShift   = "268435456" // bits: 32 MiB
-	maxJoined  = 256 << 20 // bytes
+	maxJoined  = 256 << 20   // bytes
 )
 
 // These end the evaluation, as errNested does.

@@ -21,7 +21,7 @@ from extproc.cli.render import app
 ATTACK = post(b'{"a": "attack"}')
 GATEWAYS = pytest.mark.parametrize("pod", [CLASSIC, GATEWAY_API], ids=["classic", "gateway-api"], indirect=True)
 OPTIONS = {
-    "istio-ingressgateway": ["--gateway-service-account", "istio-ingressgateway"],
+    "istio-ingressgateway": ["--selector", "istio=ingressgateway"],
     "shop-istio": ["--gateway", "gateway-api", "--gateway-name", "shop"],
 }
 """What the command is told, by the gateway's Service."""

@@ -52,6 +52,7 @@ async def seen(
 ) -> tuple[list[str], set[str]]:
     """Our filters in the gateway, in their order, and what the doctor finds."""
     (ours,) = [one for one in documents if one["kind"] == "EnvoyFilter"]
+    servers = [one["metadata"]["namespace"] for one in documents if one["kind"] == "Service"]  # in-pod there is none
     home = ours["metadata"]["namespace"]
     name = "gateway-istio" if "targetRefs" in ours["spec"] else "istio-ingressgateway"
     async with agent(plane.root, await certified(plane, home, name)) as sds:
@@ -60,7 +61,8 @@ async def seen(
             plane.objects.apply(applied(documents))
             async with gateway(plane, ingress(name, home, labels), folder, agent=sds) as attached:
                 source = await from_admin(f"http://{attached.admin}")
-                found = examine(source.dump, expected_of(load_settings(config)), source.process)
+                expected = expected_of(load_settings(config), namespace=servers[0] if servers else home)
+                found = examine(source.dump, expected, source.process)
                 names = [one for one in await attached.filters() if one.startswith("extproc.")]
                 return names, {each.id for each in found}
 

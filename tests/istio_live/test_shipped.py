@@ -18,6 +18,7 @@ from istio_live.stories import LABELS, objects
 from istio_live.workloads import namespace
 
 from extproc.config import load_settings
+from extproc.istio.attachment import NAME
 from extproc.istio.doctor.examine import examine, expected_of
 from extproc.istio.doctor.sources import from_admin
 
@@ -61,7 +62,7 @@ async def seen(
             plane.objects.apply(applied(documents))
             async with gateway(plane, ingress(name, home, labels), folder, agent=sds) as attached:
                 source = await from_admin(f"http://{attached.admin}")
-                expected = expected_of(load_settings(config), namespace=servers[0] if servers else home)
+                expected = expected_of(load_settings(config), namespace=servers[0] if servers else NAME)
                 found = examine(source.dump, expected, source.process)
                 names = [one for one in await attached.filters() if one.startswith("extproc.")]
                 return names, {each.id for each in found}

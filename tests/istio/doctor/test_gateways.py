@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from istio.doctor.conftest import DEADLINE_MS, GATEWAY
 from istio.doctor.envoys import Document, dump_of, http_filter, manager, policy, rendered
+from istio.doctor.gateway_mistakes import RAW
+from istio.doctor.mutating import clustering
 from server.authority import Authority, Files
 
 from extproc.istio.doctor.examine import examine
@@ -44,8 +46,12 @@ def test_nothing_is_found_in_mutual_tls_as_it_is_rendered_and_its_absence_is(cle
         dump = dump_of(rendered(replace(GATEWAY, tls=tls)), tmp_path)
         assert examine(dump, Expected(GATEWAY, DEADLINE_MS, tls=True)) == []
 
-    (finding,) = examine(clean, Expected(GATEWAY, DEADLINE_MS, tls=True))
-    assert (finding.id, finding.place.rpartition(".")[2]) == ("tls_missing", "transport_socket")
+    raw = rendered(GATEWAY)
+    (ours,) = (each for each in raw["static_resources"]["clusters"] if each["name"] == "extproc")
+    clustering("transport_socket", to=RAW)({"cluster": ours})
+    for dump in (clean, dump_of(raw, tmp_path)):
+        (finding,) = examine(dump, Expected(GATEWAY, DEADLINE_MS, tls=True))
+        assert (finding.id, finding.place.rpartition(".")[2]) == ("tls_missing", "transport_socket")
 
 
 @pytest.mark.parametrize("guarded", [True, False])

@@ -1,17 +1,13 @@
 """The cluster that the processor is asked through."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
-from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import RoutingPriority
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import HttpProtocolOptions
 
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.node import Node, shown
 from extproc.istio.doctor.view import View
-
-_RAW_BUFFER = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 
 DEFAULT = RoutingPriority.DEFAULT
 DEFAULT_MOST = 1_024
@@ -70,48 +66,6 @@ def _no_health(view: View, _: Expected) -> Iterator[Spot]:
             yield Spot(cluster.node.path_to("health_checks"), "is absent, and so is outlier_detection")
 
 
-def _plaintext(view: View, _: Expected) -> Iterator[Spot]:
-    for cluster in view.clusters.values():
-        sockets = list(_sockets(cluster.node))
-        if not any(map(_secures, sockets)) and not _on_this_machine(cluster.config):
-            saying = "is raw_buffer" if sockets else "is absent"
-            yield Spot(cluster.node.path_to("transport_socket"), f"{saying}, and the server is on another machine")
-
-
-def _sockets(cluster: Node) -> Iterator[Node]:
-    for place in (cluster, *cluster.each("transport_socket_matches")):
-        if socket := place.field("transport_socket"):
-            yield socket
-
-
-def _secures(socket: Node) -> bool:
-    """Envoy goes by the type, and takes none without."""
-    config = socket.field("typed_config")
-    return config is not None and config.type_name != _RAW_BUFFER
-
-
-def _on_this_machine(cluster: Cluster) -> bool:
-    """Whether every endpoint is known, and a Unix socket or loopback."""
-    groups = cluster.load_assignment.endpoints if cluster.load_assignment else []
-    endpoints = [each.endpoint for group in groups for each in group.lb_endpoints]
-    addresses = [endpoint.address for endpoint in endpoints if endpoint is not None]
-    return bool(addresses) and all(
-        address is not None
-        and (
-            address.pipe is not None
-            or (address.socket_address is not None and _loopback(address.socket_address.address))
-        )
-        for address in addresses
-    )
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 CHECKS = (
     Check(
         "cluster_missing",
@@ -148,13 +102,5 @@ CHECKS = (
         "A server that stops is asked until it is gone: exchanges fail at each restart.",
         "Set outlierDetection in the DestinationRule, or a gRPC health check on the cluster.",
         _no_health,
-    ),
-    Check(
-        "processor_plaintext",
-        Severity.WARNING,
-        "Bodies and verdicts cross the network in the clear: whoever stands between can read the ones and write the "
-        "others.",
-        "Set tls.mode ISTIO_MUTUAL in the DestinationRule, or a transport_socket on the cluster.",
-        _plaintext,
     ),
 )

@@ -140,7 +140,10 @@ func asItIs(result *ast.Term, _ *rego.EvalContext) (any, error) { return result,
 
 func (r *run) encode(result *ast.Term) ([]byte, *failure) {
 	if !(&scale{r.cancel, maxOutput}).holds(result) {
-		if r.cancel.Cancelled() {
+		switch {
+		case r.crowded.Load():
+			return nil, crowded
+		case r.cancel.Cancelled():
 			return nil, tardy
 		}
 		return nil, tooLarge

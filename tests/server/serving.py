@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -69,10 +69,11 @@ class Server:
         ]
         kinds: dict[str, list[int]] = {"worker": [], "shipper": [], "tracker": []}
         for pid in pids:
-            command = Path(f"/proc/{pid}/cmdline").read_text()
-            tracker = "resource_tracker" in command
-            opa = "libopa" in Path(f"/proc/{pid}/maps").read_text()
-            kinds["tracker" if tracker else "worker" if opa else "shipper"].append(pid)
+            with suppress(FileNotFoundError, ProcessLookupError):  # one that ended since it was listed
+                command = Path(f"/proc/{pid}/cmdline").read_text()
+                tracker = "resource_tracker" in command
+                opa = "libopa" in Path(f"/proc/{pid}/maps").read_text()
+                kinds["tracker" if tracker else "worker" if opa else "shipper"].append(pid)
         return kinds
 
     def log(self) -> list[dict[str, object]]:

@@ -27,7 +27,7 @@ def settings_document(folder: Path, config: dict) -> dict:
     base = {
         "listen": f"unix://{folder}/x.sock",
         "admin": {"listen": "127.0.0.1:0"},
-        "policy": {"paths": [str(POLICY)]},
+        "policy": {"paths": [str(POLICY)], "deadline_ms": 1500},  # of a machine that does something else as well
         "mutations": {
             "request_headers": ["x-extproc-*", "x-set-*", "x-gone"],
             "response_headers": [

@@ -1,7 +1,6 @@
 """An engine that hangs or fails is answered by us, before Envoy gives up, and harms nobody else."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,13 @@ CONFIG: dict[str, object] = {
 def test_a_policy_that_never_ends_is_a_denial_before_envoys_timeout(
     stage: Stage, runner: asyncio.Runner, point: str
 ) -> None:
-    async def play() -> tuple[list[tuple[int, str]], float]:
-        start = time.monotonic()
+    async def play() -> list[tuple[int, str]]:
         hanging = [stage.send(get(*scripted(**{f"trouble_{point}": "loop"}))) for _ in range(2)]
-        answers = await asyncio.gather(*hanging)
-        return [(answer.status, code(answer)) for answer in answers], time.monotonic() - start
+        return [(answer.status, code(answer)) for answer in await asyncio.gather(*hanging)]
 
-    answers, took_s = runner.run(play())
+    answers = runner.run(play())
     receipts = runner.run(receipts_of(stage.log, 2 if point == "request" else 4))
     assert answers == [(503, "engine_timeout")] * 2
-    assert took_s < 1.9
     assert unreceipted(stage.recorder.seen, receipts) == []
     assert len(stage.recorder.seen) == (0 if point == "request" else 2)
     assert runner.run(stage.stat("ext_proc.extproc.message_timeouts")) == 0

@@ -94,7 +94,7 @@ def test_a_drain_ends_with_the_grace_and_says_what_is_left(
     )
 
 
-@pytest.mark.timeout(5)  # the exporter alone would wait 10 s
+@pytest.mark.timeout(9)  # the exporter alone would wait 10 s
 def test_a_drain_waits_for_a_silent_collector_no_longer_than_the_grace(
     bench: Bench, delivery: Callable[[Clock], Delivery]
 ) -> None:

@@ -103,10 +103,10 @@ class Intake:
         self._body.release_bytes()
 
     def forget(self) -> None:
-        """Let go of the body; what the receipts state about it stays."""
+        """Let go of the body and of all that was made of it; what the receipts state about it stays."""
         self._body.release()
         seen = self._inspection
-        if seen is not None and seen.raw:
+        if seen is not None:
             self._inspection = Inspection(seen.state, size=seen.size, digest=seen.digest)
 
 

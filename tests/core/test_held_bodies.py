@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from core.stage import REQUEST, RESPONSE, Stage, request_body, request_headers, response_headers
+from core.stage import EVENT_STREAM, REQUEST, RESPONSE, Stage, request_body, request_headers, response_headers
 
 from extproc.core.budget import MemoryBudget
 from extproc.core.inspection import State
@@ -52,6 +52,18 @@ def test_bytes_that_are_shown_themselves_are_held(media: bytes) -> None:
 def test_bytes_that_are_shown_beside_what_was_made_of_them_are_held(media: bytes) -> None:
     before, after, _ = _held(media, MADE_OF[media], Rules(compatibility_bodies=True))
     assert after == before
+
+
+@pytest.mark.parametrize("media", MADE_OF | SHOWN)
+def test_nothing_is_held_beside_a_stream_that_passes(media: bytes) -> None:
+    budget = MemoryBudget(1 << 20)
+    rules = Rules(states={REQUEST: {}, RESPONSE: {State.STREAM: "evaluate"}})
+    stage = Stage(rules, budget=budget).play(
+        request_headers(("content-type", media)), request_body((MADE_OF | SHOWN)[media])
+    )
+    assert budget.current > 0
+    stage.play(response_headers(EVENT_STREAM))
+    assert (budget.current, len(stage.asked)) == (0, 2)
 
 
 @pytest.mark.parametrize(

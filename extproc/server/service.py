@@ -87,8 +87,7 @@ class Service:
         exchange = Exchange(self._rules, self._budget, self._cpu_ns, trace)
         self.in_flight += 1
         try:
-            while not exchange.denied and (message := await self._next(stream, exchange)) is not None:
-                reply = await self._reply(exchange, message, due=monotonic() + self._deadline_s)
+            while not exchange.denied and (reply := await self._reply(stream, exchange)) is not None:
                 await stream.write(encode(reply))
         finally:
             self._close(exchange)
@@ -103,16 +102,27 @@ class Service:
         """The next message.  None too where a body is late: the stream is not at its end, and the driver aborts it."""
         return await (self._waiting.wait(stream.read) if exchange.due else stream.read())
 
-    async def _reply(self, exchange: Exchange, message: bytes, *, due: float) -> Reply:
-        step: Step
-        try:
-            step = exchange.receive(decode(message))
-        except ExchangeError as error:
-            step = exchange.fail(error)
+    async def _reply(self, stream: Stream, exchange: Exchange) -> Reply | None:
+        """What the next message is answered.  None where there is none.
+
+        Its body is then the exchange's, which counts it; so the message is let go before others are awaited.
+        """
+        message = await self._next(stream, exchange)
+        if message is None:
+            return None
+        due = monotonic() + self._deadline_s
+        step = self._received(exchange, message)
+        del message
         while not isinstance(step, Reply):
             verdict = step if isinstance(step, Verdict) else await self._judge(exchange, step, due)
             step = self._settle(exchange, verdict)
         return step
+
+    def _received(self, exchange: Exchange, message: bytes) -> Step:
+        try:
+            return exchange.receive(decode(message))
+        except ExchangeError as error:
+            return exchange.fail(error)
 
     async def _judge(self, exchange: Exchange, question: Question, due: float) -> Verdict:
         try:

@@ -126,6 +126,27 @@ def test_a_stream_that_is_cancelled_while_the_engine_is_asked_is_no_overrun(benc
     assert bench.ledger.reasons() == [("error", ("stream_ended",))]
 
 
+@pytest.mark.parametrize("awaited", ["engine", "upstream"])
+def test_a_message_is_not_held_while_others_are_awaited(bench: Bench, awaited: str) -> None:
+    """Its body is held once, by the exchange, which counts it."""
+    gone = []
+
+    class Message(bytes):
+        def __del__(self) -> None:
+            gone.append(len(self))
+
+    async def script(envoy: Conversation) -> None:
+        await envoy.ask(HEAD)
+        await envoy.stream.to_server.put(Message(BODY))
+        await (bench.engine.called.wait() if awaited == "engine" else envoy.stream.to_envoy.get())
+        assert gone == [len(BODY)]
+        envoy.serving.cancel()
+
+    bench.engine.result = ... if awaited == "engine" else b"true"
+    with pytest.raises(asyncio.CancelledError):
+        bench.play(script)
+
+
 def test_the_engine_has_what_is_left_of_the_deadline(bench: Bench) -> None:
     async def script(envoy: Conversation) -> None:
         await envoy.ask(GET)

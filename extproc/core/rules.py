@@ -27,7 +27,10 @@ _SHORT_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Byte limits of one body and the bounds of what a decoder will do (see core/coding and core/decoding)."""
+    """Byte limits of one body and the bounds of what a decoder will do (see core/coding and core/decoding).
+
+    `lifts`: JSON-RPC and GraphQL are looked for, and what is lifted of them has bounds of its own.
+    """
 
     body_bytes: int = 1 << 20
     decoded_bytes: int = 10 << 20
@@ -39,6 +42,7 @@ class Limits:
     nodes: int = 35_000  # some 45 ms of the dearest XML
     parts: int = 1_000  # as Werkzeug and Starlette bound them by default
     values: int = 600_000
+    lifts: bool = True
 
     def decoded(self, size: int) -> int:
         """What a content coding of `size` bytes may unfold to.
@@ -100,7 +104,7 @@ class Rules:
 
     mode: Mode = Mode.ENFORCE
     request: Limits = Limits()
-    response: Limits = Limits()
+    response: Limits = Limits(lifts=False)  # nobody is shown what would be lifted of one
     states: Mapping[Direction, Mapping[State, StateAnswer]] = field(default_factory=_states)
     entrypoints: Mapping[Point, str | None] = field(
         default_factory=lambda: {

@@ -19,8 +19,8 @@ def rules_of(settings: Settings) -> Rules:
     }
     return Rules(
         mode=Mode(settings.policy.mode),
-        request=_limits(inspection, inspection.request_body_bytes),
-        response=_limits(inspection, inspection.response_body_bytes),
+        request=_limits(inspection, inspection.request_body_bytes, lifts=True),
+        response=_limits(inspection, inspection.response_body_bytes, lifts=False),
         states={Direction.REQUEST: {State(k): v for k, v in states.request}, Direction.RESPONSE: response},
         entrypoints={Point(name): path for name, path in settings.policy.points},
         blocking=Blocking(blocking.status, blocking.failure_status, blocking.message, blocking.format),
@@ -32,8 +32,8 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def _limits(inspection: Inspection, body_bytes: int) -> Limits:
-    return Limits(body_bytes, inspection.decoded_bytes, inspection.decoded_ratio)
+def _limits(inspection: Inspection, body_bytes: int, *, lifts: bool) -> Limits:
+    return Limits(body_bytes, inspection.decoded_bytes, inspection.decoded_ratio, lifts=lifts)
 
 
 STREAMS = 1024

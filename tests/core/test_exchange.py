@@ -203,3 +203,20 @@ def test_the_clients_trace_is_taken_where_the_call_has_none() -> None:
     assert Stage(trace=without).play(request_headers(("traceparent", b"x"), end=True)).log[0].trace == without
     call = TraceContext("2" * 32, "3" * 16, sampled=False)
     assert Stage(trace=call).play(request_headers(theirs, end=True)).log[0].trace == call
+
+
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        (b"application/json", b'{"jsonrpc":"2.0","id":1,"result":[%b0]}' % (b"0," * 40_000)),
+        (b"application/json", b"[%b]" % b",".join([b'{"jsonrpc":"2.0","id":1,"result":0}'] * 1_001)),
+        (b"application/json", b'{"query":"{a}","hits":[%b0]}' % (b"0," * 40_000)),
+        (b"text/plain", b'{"jsonrpc":"2.0","id":1,"result":[%b0]}' % (b"0," * 40_000)),
+        (b"application/graphql", b"type A { a: Int }" * 1_000),
+    ],
+)
+def test_the_bounds_of_what_is_lifted_are_not_the_responses(media: bytes, body: bytes) -> None:
+    """An answer is shown as it is, and held but once."""
+    stage = Stage().play(request_headers(end=True), response_headers(("content-type", media)))
+    assert isinstance(stage.reply(response_body(body)), Continue)
+    assert [claims.outcome for claims in stage.log] == [Outcome.ALLOW] * 2

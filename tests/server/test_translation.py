@@ -56,7 +56,7 @@ def test_every_setting_reaches_the_rules() -> None:
     assert rules_of(given) == Rules(
         mode=Mode.SHADOW,
         request=Limits(2048, 8192, 50),
-        response=Limits(4096, 8192, 50),
+        response=Limits(4096, 8192, 50, lifts=False),
         states={Direction.REQUEST: request, Direction.RESPONSE: response},
         entrypoints={Point.HEADERS: "a/h", Point.REQUEST: "a/b", Point.RESPONSE: None},
         blocking=Blocking(451, 404, "No", "text"),

@@ -79,6 +79,8 @@ def sniff(data: bytes, limits: Limits) -> Decoded | None:
 def _lifters(data: bytes, tree: object, limits: Limits) -> dict[str, Lifter]:
     """The protocols that a body speaks, by a look.  What they lift needs another tree: let go of this one first."""
     lifters: dict[str, Lifter] = {}
+    if not limits.lifts:
+        return lifters
     if jsonrpc.is_spoken(data, tree, limits):
         lifters["jsonrpc"] = jsonrpc.lift
     if graphql.is_spoken(tree):

@@ -58,6 +58,8 @@ def other(data: bytes, media: MediaType, limits: Limits) -> Decoded:
 def graphql_document(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """`application/graphql`: a text, and what is lifted from it.  Raises as `other`, and Malformed."""
     decoded = other(data, media, limits)
+    if not limits.lifts:
+        return decoded
     return replace(decoded, lifted=(("graphql", graphql.lift_document(decoded.text or "")),))
 
 

@@ -19,6 +19,9 @@ from extproc.telemetry.metrics import metrics
 HEADERS = [{"key": ":method", "raw_value": b"POST"}, {"key": "content-type", "raw_value": b"application/json"}]
 HEAD = ProcessingRequest(request_headers={"headers": {"headers": HEADERS}}).SerializeToString()
 GET = ProcessingRequest(request_headers={"headers": {"headers": HEADERS}, "end_of_stream": True}).SerializeToString()
+ANSWER = ProcessingRequest(
+    response_headers={"headers": {"headers": [{"key": ":status", "raw_value": b"200"}]}}
+).SerializeToString()
 BODY = ProcessingRequest(request_body={"body": b'{"a":1}', "end_of_stream": True}).SerializeToString()
 
 

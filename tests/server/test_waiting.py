@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
+from server.loop import ANSWER, GET, Bench, Conversation
 
 from extproc.server.alarms import Alarms
 from extproc.server.waiting import Waiting
@@ -99,6 +100,22 @@ def test_a_message_that_comes_in_the_moment_of_giving_up_is_late() -> None:
     play(script)
 
 
+def test_who_is_given_up_goes_though_its_reader_answers_all_the_same() -> None:
+    async def script(room: Room) -> None:
+        async def read() -> bytes | None:
+            try:
+                return await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                return b"whole"
+
+        task = asyncio.create_task(room.waiting.wait(read))
+        await asyncio.sleep(0)
+        assert room.waiting.give_up_longest()
+        assert await task is None
+
+    play(script)
+
+
 def test_one_whose_time_is_over_in_that_moment_goes_as_well(caplog: pytest.LogCaptureFixture) -> None:
     async def script(room: Room) -> None:
         task = await room.enter()
@@ -108,3 +125,19 @@ def test_one_whose_time_is_over_in_that_moment_goes_as_well(caplog: pytest.LogCa
 
     play(script, limit_s=0)
     assert len(caplog.records) == 1
+
+
+def test_an_exchange_is_given_up_for_another_only_where_it_awaits_a_body() -> None:
+    """An upstream may take its time: what has come whole is not lost for others."""
+    bench = Bench()
+
+    async def script(envoy: Conversation) -> None:
+        await envoy.ask(GET)
+        await asyncio.sleep(0)
+        assert not bench.service.make_room()
+        await envoy.ask(ANSWER)
+        await asyncio.sleep(0)
+        assert bench.service.make_room()
+
+    assert bench.play(script) is False
+    assert bench.ledger.reasons() == [("allow", ()), ("error", ("not_sent",))]

@@ -192,6 +192,12 @@ def test_a_tree_of_very_many_values_is_not_built(piece: bytes) -> None:
         decode(b"[" + piece * 100 + b"1]", MEDIA, few)
 
 
+def test_an_object_is_a_value_beside_the_commas() -> None:
+    assert decode(b'{"a":{}}', MEDIA, Limits(values=2)).parsed
+    with pytest.raises(Malformed, match="too many values"):
+        decode(b'{"a":{"b":{}}}', MEDIA, Limits(values=2))
+
+
 @pytest.mark.parametrize(
     ("pieces", "passes"), [(b"[]" * 49, True), (b"[]" * 50, False), (b"{}" * 24, True), (b"{}" * 25, False)]
 )

@@ -23,6 +23,8 @@ PYTHON = {
     "UTF-32, the other way round, after a space": ' {"role":"admin"}'.encode("utf-32-be"),
     "UTF-16 with a lone surrogate": '{"role":"\ud800"}'.encode("utf-16-le", "surrogatepass"),
     "UTF-16 with a lone surrogate in a list": '[1,"\ud800"]'.encode("utf-16-le", "surrogatepass"),
+    "UTF-16 with a number of two digits first": '[10,"admin"]'.encode("utf-16-le"),
+    "UTF-32 with a constant first": '[true,"admin"]'.encode("utf-32-le"),
     "a list of constants": b'[NaN, {"role":"admin"}]',
     "very many brackets": b"[" * 900 + b"]" * 900,
 }

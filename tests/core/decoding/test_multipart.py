@@ -158,6 +158,13 @@ def test_a_header_that_two_readers_may_take_differently_is_malformed(header: byt
         decode(_body(_part(header)), MEDIA, LIMITS)
 
 
+def test_a_header_has_at_most_1020_bytes() -> None:
+    header = (FIELD + b"\r\nContent-Type: a/b").ljust(1_020)
+    assert decode(_body(_part(header)), MEDIA, LIMITS).parsed
+    with pytest.raises(Malformed):
+        decode(_body(_part(header + b" ")), MEDIA, LIMITS)
+
+
 def test_a_field_is_utf8_and_a_file_any_bytes() -> None:
     assert decode(_body(_part(FIELD + b"; filename=b", b"\xff")), MEDIA, LIMITS).parsed
     with pytest.raises(Malformed):

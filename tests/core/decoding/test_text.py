@@ -123,6 +123,8 @@ def test_json_under_another_textual_type_contradicts_it(name: str) -> None:
         decode(b'\xef\xbb\xbf{"a":1}', _media(name), LIMITS)
     with pytest.raises(TypeMismatch):
         decode('["é"]'.encode("utf-16"), _media(name, "utf-16"), LIMITS)
+    with pytest.raises(TypeMismatch):  # to a reader that skips what is white space once the charset is undone
+        decode(b'\xa0{"a":1}', _media(name, "iso-8859-1"), LIMITS)
 
 
 @pytest.mark.parametrize(

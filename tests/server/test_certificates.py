@@ -125,9 +125,11 @@ def test_a_certificate_that_has_not_begun_is_refused(files: Files) -> None:
 
 
 def test_a_certificate_that_is_no_cas_certifies_nobody(files: Files) -> None:
-    assert refused(files.write(CA.certify(SERVER), CA.certify(GATEWAY).certificate)) == (
-        "tls.client_ca: ca.crt holds a certificate that is no CA's: name the CA's own"
-    )
+    one = CA.certify(GATEWAY).certificate
+    for authorities in (one, CA.root + one):
+        assert refused(files.write(CA.certify(SERVER), authorities)) == (
+            "tls.client_ca: ca.crt holds a certificate that is no CA's: name the CA's own"
+        )
 
 
 def test_one_ca_of_two_may_have_ended(files: Files) -> None:

@@ -15,6 +15,8 @@ findings contains {
 	"rule": "extproc.response.tenant",
 	"severity": "critical",
 } if {
+	# Most responses name none, and then nobody looks for that of a large request.
+	count(_response_tenants) > 0
 	is_string(_tenant)
 	some tenant in _response_tenants
 	tenant != _tenant
@@ -55,19 +57,33 @@ _claims := _top if count(_top) > 0
 
 _claims := _deeper if count(_top) == 0
 
-_top := _claims_of(input.parsed_body)
-
-_deeper contains claim if {
-	walk(input.parsed_body, [_, node])
-	some claim in _claims_of(node)
+_top contains claim if {
+	is_object(input.parsed_body)
+	some name, claim in input.parsed_body
+	lower(name) == "tenant"
 }
 
-_claims_of(node) := {claim | is_object(node); some name, claim in node; lower(name) == "tenant"} | _content_of(node)
+_top contains input.parsed_body.children if _is_tenant(input.parsed_body)
+
+_deeper contains claim if {
+	_somewhere
+	walk(input.parsed_body, [_, node])
+	is_object(node)
+	some name, claim in node
+	lower(name) == "tenant"
+}
+
+_deeper contains element.children if {
+	_somewhere
+	walk(input.parsed_body, [_, element])
+	_is_tenant(element)
+}
+
+# A look at the text takes a tenth of the time that a walk does.
+_somewhere if contains(lower(json.marshal(input.parsed_body)), "tenant")
 
 # An XML element, be its name in a namespace or not.
-default _content_of(_) := set()
-
-_content_of(element) := {element.children} if regex.match(`^(?:\{.*\})?tenant$`, lower(element.name))
+_is_tenant(element) if regex.match(`^(?:\{.*\})?tenant$`, lower(element.name))
 
 _text(claim) := _scalar(claim)
 

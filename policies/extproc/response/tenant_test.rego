@@ -75,6 +75,15 @@ test_a_header_is_stronger_than_the_body if {
 	{"tenant_mismatch"} == codes(exchange)
 }
 
+test_names_of_other_letters_and_elements_are_found_deeper if {
+	every request_body in [
+		{"filter": [{"TENANT": "acme"}]},
+		{"name": "a", "children": [{"name": "{u}Tenant", "attributes": {}, "children": ["acme"]}]},
+	] {
+		{"tenant_mismatch"} == codes(answer_to(request_body, {"tenant": "globex"}))
+	}
+}
+
 test_a_request_without_a_tenant_is_held_to_none if {
 	set() == codes(answer_to({"name": "x"}, {"tenant": "globex"}))
 	set() == codes(answer_to([1], {"tenant": "globex"}))

@@ -232,11 +232,12 @@ def test_a_name_that_two_bodies_share_is_no_trouble() -> None:
 
 
 def test_a_url_that_names_an_operation_too_is_a_problem_of_the_lifted_one() -> None:
-    lifted = replace(JSON_SEEN, lifted=(("graphql", b'{"operation":"query","root_fields":["a"]}'),))
+    shown = b'{"operation":"query","root_fields":["a"]}'
+    lifted = replace(JSON_SEEN, lifted=(("jsonrpc", b"[1.0]"), ("graphql", shown)))
     path = (":path", b"/graphql?%71uery=mutation%7Brefund%7D")
     elsewhere = replace(HEAD, headers=HeaderMap((path, *HEAD.headers.pairs[2:])))
-    assert b'"graphql":{"operation":"query","root_fields":["a"]}' in _document(Half(HEAD, lifted))
-    assert b'"graphql":{"problem":"url"}' in _document(Half(elsewhere, lifted))
+    assert b'"jsonrpc":[1.0],"graphql":%b' % shown in _document(Half(HEAD, lifted))
+    assert b'"jsonrpc":[1.0],"graphql":{"problem":"url"}' in _document(Half(elsewhere, lifted))
 
 
 def test_frames_stand_beside_the_state_and_lifted_members_beside_the_body() -> None:

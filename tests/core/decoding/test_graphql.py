@@ -78,6 +78,7 @@ def test_variables_keep_their_digits() -> None:
         ({"query": "query A {a} query A {b}", "operationName": "A"}, "operation"),
         ({"query": "fragment F on Query {a}"}, "operation"),
         ({"query": "{a}", "operationName": 1}, "operation"),
+        ({"query": "{a}", "operationName": False}, "operation"),
         ({"query": "{...F} fragment F on Q {a} fragment F on Q {b}"}, "fragment"),
         ({"query": "{a}", "Query": "{b}"}, "member_case"),
         ({"query": "{a}", "operationname": "B"}, "member_case"),

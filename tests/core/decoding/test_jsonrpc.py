@@ -30,6 +30,8 @@ def _lifted(data: bytes, media: MediaType = MEDIA) -> bytes | None:
         (PING, b'[{"id":1,"method":"ping"}]'),
         (b'{"jsonrpc":"2.0","method":"a","params":[1.10,-0,-1,9223372036854775808,-999999999999999999,1E5]}',
          b'[{"method":"a","params":[1.10,-0,-1,9223372036854775808,-999999999999999999,1E5]}]'),
+        (b'{"jsonrpc":"2.0","method":"a","params":[-9223372036854775809]}',
+         b'[{"method":"a","params":[-9223372036854775809]}]'),
         (b'{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}', b'[{"id":null}]'),
         (b'{"jsonrpc":"2.0","id":"a","result":[1]}', b'[{"id":"a"}]'),
         (b'{"jsonrpc":"2.0","id":1e2,"method":"a","x":1}', b'[{"id":1e2,"method":"a"}]'),

@@ -97,7 +97,7 @@ class Intake:
     def keep_shown(self, *, compatibility_bodies: bool) -> None:
         """Let go of the bytes where the documents to come show only what was made of them."""
         seen = self._inspection
-        if seen is None or seen.parsed is seen.raw or seen.hidden or compatibility_bodies:
+        if seen is None or (seen.raw and (seen.parsed is seen.raw or seen.hidden or compatibility_bodies)):
             return
         self._inspection = replace(seen, raw=b"")
         self._body.release_bytes()

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from core.stage import EVENT_STREAM, REQUEST, RESPONSE, Stage, request_body, request_headers, response_headers
+from core.stage import EVENT_STREAM, REQUEST, RESPONSE, Stage, outcomes, request_body, request_headers, response_headers
 
 from extproc.core.budget import MemoryBudget
 from extproc.core.inspection import State
-from extproc.core.rules import Rules
+from extproc.core.rules import Mode, Rules
 
 MADE_OF = {
     b"application/xml": b"<a>" + b"<b/>" * 30 + b"</a>",
@@ -52,6 +52,16 @@ def test_bytes_that_are_shown_themselves_are_held(media: bytes) -> None:
 def test_bytes_that_are_shown_beside_what_was_made_of_them_are_held(media: bytes) -> None:
     before, after, _ = _held(media, MADE_OF[media], Rules(compatibility_bodies=True))
     assert after == before
+
+
+@pytest.mark.parametrize("media", MADE_OF)
+def test_nothing_is_held_of_a_body_that_was_too_much_and_passes_all_the_same(media: bytes) -> None:
+    """In shadow mode: nobody is shown its bytes, and others need the room."""
+    budget = MemoryBudget(len(MADE_OF[media]))
+    stage = Stage(Rules(mode=Mode.SHADOW), budget=budget).play(
+        request_headers(("content-type", media)), request_body(MADE_OF[media])
+    )
+    assert (outcomes(stage.log), budget.current) == ([("request", "error", ("overloaded",))], 0)
 
 
 @pytest.mark.parametrize("media", MADE_OF | SHOWN)

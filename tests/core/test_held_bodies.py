@@ -13,8 +13,8 @@ MADE_OF = {
     b"application/xml": b"<a>" + b"<b/>" * 30 + b"</a>",
     b"application/x-www-form-urlencoded": b"a=" + b"1" * 500,
     b"application/x-ndjson": b"[1]\n" * 50,
-    b"multipart/form-data; boundary=b": (
-        b"--b\r\ncontent-disposition: form-data; name=a; filename=b\r\n\r\n" + b"1" * 500 + b"\r\n--b--\r\n"
+    b"multipart/form-data; boundary=XX": (
+        b"--XX\r\ncontent-disposition: form-data; name=a; filename=b\r\n\r\n" + b"1" * 500 + b"\r\n--XX--\r\n"
     ),
     b"text/plain": b"a" * 500,
 }

@@ -12,8 +12,8 @@ from data.driver import Reply
 from data.oracle import Exchange, Receipt
 from data.upstream import Arrival
 
-FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
-PART = b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n'
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=XX"
+PART = b'--XX\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--XX--\r\n'
 NOTHING: dict[str, list[object]] = {"parsed": [], "text": [], "raw": []}
 JSON, XML = b'{"a":"1"}', b"<a/>"
 OF_THE_XML = {"name": "a", "attributes": {}, "children": []}

@@ -13,8 +13,8 @@ def _body(parts: list[tuple[str, str | None, bytes]]) -> bytes:
     for name, filename, content in parts:
         header = f'Content-Disposition: form-data; name="{name}"'
         header += "" if filename is None else f'; filename="{filename}"'
-        written += b"--x\r\n%b\r\n\r\n%b\r\n" % (header.encode(), content)
-    return written + b"--x--\r\n"
+        written += b"--XX\r\n%b\r\n\r\n%b\r\n" % (header.encode(), content)
+    return written + b"--XX--\r\n"
 
 
 @given(st.lists(_PARTS, max_size=4))

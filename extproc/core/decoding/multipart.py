@@ -1,12 +1,13 @@
 """multipart/form-data (RFC 7578, RFC 2046 section 5.1), as strictly as a browser writes it.
 
 Readers of this format forgive different things, so whatever one might forgive is malformed: bytes before the first
-boundary and after the last, a boundary anywhere but at a line of its own, bare CR or LF in the header of a part, folded
-lines, parts without a name, parameters twice, escapes in names, names that one of them cleans.  Files are shown by
-digest and size.
+boundary and after the last, a boundary anywhere but at a line of its own, be it without its hyphens, bare CR or LF in
+the header of a part, folded lines, parts without a name, parameters twice or in another order, escapes in names, names
+that one of them cleans.  Files are shown by digest and size.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,13 +23,16 @@ from extproc.core.rules import Limits
 from extproc.errors import Malformed, TypeMismatch, Undecodable
 
 _PARAMETERS = frozenset({"boundary", "charset"})
+_BOM = BOM_UTF8.decode()
 # bchars of RFC 2046 without the space, which is lost where a reader trims
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 # Possessive quantifiers: a hostile header costs linear time.
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[ \t]*+([^\x00-\x1f\x7f]*+)")
 _DISPOSITION = re.compile(
-    rb'form-data(?P<parameters>(?:;[ ]*+(?:(?:name|filename)=(?:"[^"\\]*+"|[0-9A-Za-z_.-]++)'
-    rb"|filename\*=utf-8''(?:[0-9A-Za-z!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})*+))++)",
+    # The name comes first, as from every client: to multiparty `filename="a.png";name="b.php"` is one file name.
+    rb"form-data(?P<parameters>;[ ]*+name=%(value)s(?:;[ ]*+filename=%(value)s)?+"
+    rb"(?:;[ ]*+filename\*=utf-8''(?:[0-9A-Za-z!#$&+.^_`|~-]|%%[0-9A-Fa-f]{2})*+)?+)"
+    % {b"value": rb'(?:"[^"\\]*+"|[0-9A-Za-z_.-]++)'},
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(rb';[ ]*(name|filename\*?)=("[^"]*"|[^";]*)', re.IGNORECASE)
@@ -76,24 +80,27 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     if json.is_container(data, limits):
         raise TypeMismatch("JSON under another declared type")
     parts: dict[str, list[object]] = {}
-    for part in _parts(data, _delimiter(media), limits.parts):
+    for part in _parts(data, _boundary(media), limits.parts):
         if part.name == "_charset_" and part.content.lower() not in {b"utf-8", b"utf8"}:  # RFC 7578 section 4.6
             raise Undecodable("a form in a charset other than UTF-8")
         parts.setdefault(part.name, []).append(part.shown())
     return Decoded(parsed=orjson.dumps(parts))
 
 
-def _delimiter(media: MediaType) -> bytes:
-    """`--` and the boundary.  No other parameter may stand beside it: some readers search the header for the word."""
+def _boundary(media: MediaType) -> bytes:
+    """The boundary.  No other parameter may stand beside it: some readers search the header for the word."""
     boundary = media.parameters.get("boundary", "")
     if not media.parameters.keys() <= _PARAMETERS or _BOUNDARY.fullmatch(boundary) is None:
         raise Malformed("no boundary that every reader finds")
-    return b"--" + boundary.encode()
+    return boundary.encode()
 
 
-def _parts(data: bytes, delimiter: bytes, most: int) -> Iterator[_Part]:
-    if not 0 < data.count(delimiter) <= most + 1:
+def _parts(data: bytes, boundary: bytes, most: int) -> Iterator[_Part]:
+    delimiter = b"--" + boundary
+    if not 0 < (count := data.count(delimiter)) <= most + 1:
         raise Malformed("no boundary, or too many parts")
+    if data.count(boundary) != count:  # Sanic splits there too: what is one file to others has fields in it
+        raise Malformed("a boundary without the hyphens before it")
     first, *between, last = data.split(delimiter)
     if first or last not in {b"--", b"--\r\n"}:
         raise Malformed("bytes before the first boundary or after the last, or no last boundary")
@@ -117,7 +124,7 @@ def _fields(header: bytes) -> dict[bytes, bytes]:
         name = match[1].lower()
         if name in fields or name not in _KNOWN:
             raise Malformed("a field in a part's header that is unknown or there twice")
-        fields[name] = match[2].rstrip(b" ")
+        fields[name] = match[2]
     return fields
 
 
@@ -133,11 +140,15 @@ def _part(fields: dict[bytes, bytes], content: bytes) -> _Part:
     if media is None or media.name.startswith("multipart/"):
         raise Malformed("a part with an unreadable or a nested type")
     if filename is None:
-        _check_charset(media, content)
+        _check_field(media, content)
     return _Part(name, filename, media, content)
 
 
-def _check_charset(media: MediaType, content: bytes) -> None:
+def _check_field(media: MediaType, content: bytes) -> None:
+    if media.name == "application/octet-stream":  # a file to busboy
+        raise Malformed("a field with the type of a file")
+    if content.startswith(BOM_UTF8):  # Node's formData and ASP.NET Core drop it
+        raise Malformed("a field that begins with a byte order mark")
     if media.charset == "us-ascii":
         if not content.isascii():
             raise Malformed("a field that is not the ASCII that it says to be")
@@ -149,11 +160,10 @@ def _names(disposition: bytes) -> tuple[str, str | None]:
     match = _DISPOSITION.fullmatch(disposition)
     if match is None:
         raise Malformed("no readable Content-Disposition")
-    pairs = [(name.lower(), value.strip(b'"')) for name, value in _PARAMETER.findall(match["parameters"])]
-    values = dict(pairs)
-    name, filename = values.get(b"name"), values.get(b"filename")
-    if not name or len(values) != len(pairs) or len(_WORD.findall(disposition)) != len(pairs):
-        raise Malformed("a part without a name, or with one twice, or with what a search for a name would find as well")
+    values = {name.lower(): value.strip(b'"') for name, value in _PARAMETER.findall(match["parameters"])}
+    name, filename = values[b"name"], values.get(b"filename")
+    if not name or len(_WORD.findall(disposition)) != len(values):
+        raise Malformed("a part without a name, or with what a search for a name would find as well")
     if any(_ESCAPES.search(value) for value in (name, filename or b"")):
         raise Malformed("an escape that not every reader undoes")
     extended = values.get(b"filename*")
@@ -166,9 +176,10 @@ def _names(disposition: bytes) -> tuple[str, str | None]:
 def _clean(name: str) -> str:
     """The name, if nobody makes another of it.
 
-    Django and Commons FileUpload trim, and the second undoes RFC 2047; aiohttp drops slashes at the beginning.
+    Django and Commons FileUpload trim, and the second undoes RFC 2047; aiohttp drops slashes at the beginning, Node's
+    formData a byte order mark.
     """
-    if name != name.strip() or name.startswith("/") or "=?" in name:
+    if name != name.strip().strip(_BOM) or name.startswith("/") or "=?" in name:
         raise Malformed("a name that some readers trim, or take for an encoded word")
     return name
 

@@ -9,17 +9,17 @@ from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
 from extproc.errors import Malformed, TypeMismatch, Undecodable
 
-MEDIA = MediaType("multipart/form-data", {"boundary": "x"})
+MEDIA = MediaType("multipart/form-data", {"boundary": "XX"})
 LIMITS = Limits(parts=3)
 FIELD = b'Content-Disposition: form-data; name="a"'
 
 
 def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
-    return b"--x\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
+    return b"--XX\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
 
 
 def _body(*parts: bytes) -> bytes:
-    return b"".join(parts) + b"--x--\r\n"
+    return b"".join(parts) + b"--XX--\r\n"
 
 
 def _file(filename: str, content_type: str, content: bytes) -> dict[str, object]:
@@ -37,7 +37,7 @@ def _file(filename: str, content_type: str, content: bytes) -> dict[str, object]
         (_body(_part(), _part(content=b"\r\n--\r\n--y\n"), _part(b'content-disposition:form-data;name="b"', b"")),
          {"a": ["1", "\r\n--\r\n--y\n"], "b": [""]}),
         (_body(_part()).removesuffix(b"\r\n"), {"a": ["1"]}),
-        (b"--x--\r\n", {}),
+        (b"--XX--\r\n", {}),
         (_body(_part(b"Content-Disposition: form-data; name=a")), {"a": ["1"]}),
         (_body(_part('Content-Disposition: form-data; name="é;b, c=d%"'.encode())), {"é;b, c=d%": ["1"]}),
         (_body(_part(FIELD + b"\r\nContent-Type: text/plain; charset=UTF-8", "é".encode())), {"a": ["é"]}),
@@ -46,7 +46,7 @@ def _file(filename: str, content_type: str, content: bytes) -> dict[str, object]
         (_body(_part(b'Content-Disposition: form-data; name="_charset_"', b"UTF-8")), {"_charset_": ["UTF-8"]}),
         (_body(_part(FIELD + b'; filename="b.png"\r\nContent-Type: Image/PNG; q=1', b"\xff\r\n\0")),
          {"a": [_file("b.png", "image/png", b"\xff\r\n\0")]}),
-        (_body(_part(b'Content-Disposition: Form-Data; filename=b; Name="a"', b"")), {"a": [_file("b", "", b"")]}),
+        (_body(_part(b'Content-Disposition: Form-Data; Name="a"; Filename=b', b"")), {"a": [_file("b", "", b"")]}),
         (_body(_part(FIELD + b'; filename=""\r\nContent-Type: application/octet-stream', b"")),
          {"a": [_file("", "application/octet-stream", b"")]}),
         (_body(_part(FIELD + b"; filename=\"\xc3\xa9 b\"; filename*=utf-8''%C3%A9%20b")),
@@ -65,30 +65,30 @@ def test_a_form_is_every_field_and_every_file_of_every_name_in_order(data: bytes
     "data",
     [
         b"x",
-        b"--x",
-        b"--x-",
-        b"--x\r\n",
+        b"--XX",
+        b"--XX-",
+        b"--XX\r\n",
         b"\r\n" + _body(_part()),
         b"preamble\r\n" + _body(_part()),
         _body(_part()) + b"epilogue",
         _body(_part()) + b"\r\n",
         _body(_part()) + _body(_part()),
         _part(),
-        _part() + b"--x-\r\n",
-        _part() + b"--x--\n",
+        _part() + b"--XX-\r\n",
+        _part() + b"--XX--\n",
         _body(_part()).replace(b"\r\n", b"\n"),
         _body(_part()).replace(b"\r\n", b"\r"),
-        _body(_part()).replace(b"--x\r\n", b"--x \r\n"),
-        _body(_part(content=b"1\n--x\nb")),
-        _body(_part(content=b"1\n--x\r\nb")),
-        _body(_part(content=b"1\r--x\r\nb")),
-        _body(_part(content=b"1\r\n--xy\r\nb")),
-        _body(_part(content=b"1--x2")),
-        _body(b"--x\r\n\r\n1\r\n"),
-        _body(b"--x\r\n" + FIELD + b"\r\n\r\n"),
-        _body(b"--x\r\n" + FIELD + b"\r\n"),
-        _body(b"--x\r\n"),
-        _body(b"--x\r\n\r\n"),
+        _body(_part()).replace(b"--XX\r\n", b"--XX \r\n"),
+        _body(_part(content=b"1\n--XX\nb")),
+        _body(_part(content=b"1\n--XX\r\nb")),
+        _body(_part(content=b"1\r--XX\r\nb")),
+        _body(_part(content=b"1\r\n--XXy\r\nb")),
+        _body(_part(content=b"1--XX2")),
+        _body(b"--XX\r\n\r\n1\r\n"),
+        _body(b"--XX\r\n" + FIELD + b"\r\n\r\n"),
+        _body(b"--XX\r\n" + FIELD + b"\r\n"),
+        _body(b"--XX\r\n"),
+        _body(b"--XX\r\n\r\n"),
     ],
 )
 def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: bytes) -> None:
@@ -137,6 +137,13 @@ def test_a_boundary_is_a_line_of_its_own_and_nothing_lies_outside_of_them(data: 
         b"Content-Disposition: form-data",
         b"Content-Disposition: form-data; filename=b",
         FIELD + b";",
+        FIELD + b" ",
+        FIELD.replace(b'"a"', b"a "),
+        FIELD + b"; filename=b ",
+        FIELD.replace(b"; name", b'; filename="b.png"; name'),
+        FIELD + b"; filename*=utf-8''b; filename=b",
+        FIELD + b"\r\nContent-Type: application/octet-stream",
+        FIELD + b"\r\nContent-Type: Application/Octet-Stream; charset=utf-8",
         FIELD + b"; x=y",
         FIELD + b'; name="a"',
         FIELD + b"; NAME=b",
@@ -188,7 +195,7 @@ def test_a_field_that_says_to_be_ascii_is() -> None:
     ],
 )
 def test_another_charset_is_undecodable_wherever_it_is_declared(charset: str, part: bytes) -> None:
-    media = MediaType(MEDIA.name, {"boundary": "x", "charset": charset})
+    media = MediaType(MEDIA.name, {"boundary": "XX", "charset": charset})
     with pytest.raises(Undecodable):
         decode(_body(part), media, LIMITS)
 
@@ -207,20 +214,21 @@ def test_the_charset_of_a_file_is_its_own() -> None:
         {"boundary": "x y"},
         {"boundary": "x;y"},
         {"boundary": "é"},
-        {"boundary": "x" * 71},
-        {"boundary": "x", "boundary*": "utf-8''y"},
-        {"boundary": "x", "boundary*0": "y"},
-        {"boundary": "x", "a": "; boundary=y"},
+        {"boundary": "XX" * 71},
+        {"boundary": "XX", "boundary*": "utf-8''y"},
+        {"boundary": "XX", "boundary*0": "y"},
+        {"boundary": "XX", "a": "; boundary=y"},
     ],
 )
 def test_a_boundary_that_not_every_reader_finds_is_malformed(parameters: dict[str, str]) -> None:
+    data = _body(_part()).replace(b"XX", parameters.get("boundary", "").encode())
     with pytest.raises(Malformed):
-        decode(_body(_part()), MediaType(MEDIA.name, parameters), LIMITS)
+        decode(data, MediaType(MEDIA.name, parameters), LIMITS)
 
 
-@pytest.mark.parametrize("boundary", ["x" * 70, "----", "'()+_,./:=?-x", "==1=="])
+@pytest.mark.parametrize("boundary", ["x" * 70, "----1", "'()+_,./:=?-x", "==1=="])
 def test_every_boundary_of_the_standard_but_one_with_spaces_is_taken(boundary: str) -> None:
-    data = _body(_part()).replace(b"--x", b"--" + boundary.encode())
+    data = _body(_part()).replace(b"--XX", b"--" + boundary.encode())
     media = MediaType(MEDIA.name, {"boundary": boundary, "charset": "utf-8"})
     assert decode(data, media, LIMITS) == Decoded(parsed=b'{"a":["1"]}')
 

@@ -7,16 +7,33 @@ from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
 from extproc.errors import Malformed
 
-MEDIA = MediaType("multipart/form-data", {"boundary": "x"})
+MEDIA = MediaType("multipart/form-data", {"boundary": "XX"})
 
 
 def _parsed(disposition: str) -> bytes | None:
     header = f"Content-Disposition: form-data; {disposition}"
-    return decode(f"--x\r\n{header}\r\n\r\n1\r\n--x--\r\n".encode(), MEDIA, Limits()).parsed
+    return decode(f"--XX\r\n{header}\r\n\r\n1\r\n--XX--\r\n".encode(), MEDIA, Limits()).parsed
 
 
-# Django and Commons FileUpload trim, the second decodes the last; aiohttp drops slashes at the beginning.
-NAMES = [" a", "a ", "a\u00a0", "\u3000a", " ", "/a", "//a", "/", "\\a", "a%22b", "a%0db", "=?utf-8?q?a?="]
+# Django and Commons FileUpload trim, the second decodes the last; aiohttp drops slashes at the beginning; Node's
+# formData drops a byte order mark.
+NAMES = [
+    "\ufeffa",
+    "\ufeff",
+    "a\ufeff",
+    " a",
+    "a ",
+    "a\u00a0",
+    "\u3000a",
+    " ",
+    "/a",
+    "//a",
+    "/",
+    "\\a",
+    "a%22b",
+    "a%0db",
+    "=?utf-8?q?a?=",
+]
 # Django reads: a.php, x.php, `..` as no file, ab, a name of 255 letters; Commons FileUpload: b and a.php; Rack: a.php.
 FILENAMES = [
     "a&#46;php",

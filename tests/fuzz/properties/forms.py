@@ -7,7 +7,7 @@ from fuzz.readers.forms import READERS, File, Reading, reading
 from extproc.core.decoding import media_type
 
 URLENCODED = b"application/x-www-form-urlencoded"
-MULTIPART = b"multipart/form-data; boundary=x"
+MULTIPART = b"multipart/form-data; boundary=XX"
 FIELD = b'Content-Disposition: form-data; name="a"'
 
 
@@ -26,7 +26,7 @@ def part(header: bytes) -> int:
 
     Its content is beyond ASCII, so that a charset shows.
     """
-    return _compare(MULTIPART, b"--x\r\n" + header + "\r\n\r\né\r\n--x--\r\n".encode())
+    return _compare(MULTIPART, b"--XX\r\n" + header + "\r\n\r\né\r\n--XX--\r\n".encode())
 
 
 def content_type(value: bytes) -> int:
@@ -87,7 +87,7 @@ def _explained(reader: str, ours: Reading) -> Reading:
 
 
 def _part(header: bytes = FIELD, content: bytes = b"1") -> bytes:
-    return b"--x\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
+    return b"--XX\r\n" + header + b"\r\n\r\n" + content + b"\r\n"
 
 
 _FILE = FIELD + b'; filename="b.txt"\r\nContent-Type: text/plain'
@@ -133,12 +133,12 @@ TARGETS = {
         multipart,
         len(READERS),
         {
-            "a field": _part() + b"--x--\r\n",
-            "a field of ASCII": _part(FIELD + b"\r\nContent-Type: text/plain; charset=us-ascii") + b"--x--",
-            "a file and a field": _part(_FILE) + _part(content=b"\r\n--") + b"--x--",
-            "no part": b"--x--\r\n",
+            "a field": _part() + b"--XX--\r\n",
+            "a field of ASCII": _part(FIELD + b"\r\nContent-Type: text/plain; charset=us-ascii") + b"--XX--",
+            "a file and a field": _part(_FILE) + _part(content=b"\r\n--") + b"--XX--",
+            "no part": b"--XX--\r\n",
         },
-        (b"--x", b"--", b"--x--", b"\r\n\r\n", b"1", *_HEADERS, *_BYTES),
+        (b"--XX", b"--", b"--XX--", b"\r\n\r\n", b"1", *_HEADERS, *_BYTES),
     ),
     "multipart_part": Target(
         part,

@@ -32,6 +32,7 @@ from extproc.errors import Malformed
 _MEMBERS = frozenset({"query", "operationName", "variables"})
 _NAMES = frozenset({"loc", "name", "alias"})
 _PARAMETERS = frozenset({"query", "operationname", "variables", "extensions"})
+_FIRST = re.compile(r"[\[\]\0]")
 _LONGEST = 1 << 16  # the lexer takes some 100 ms for a MiB of one string
 _MOST_TOKENS = 2_000  # some 8 ms
 # What an executable document may begin with, after what the lexer ignores; a description may stand before an operation.
@@ -70,8 +71,11 @@ def lift_document(text: str) -> bytes:
 
 
 def is_in_url(names: Iterable[str]) -> bool:
-    """Whether a query string has a parameter of a GraphQL request, whatever its case, brackets (`a[b]`) or space."""
-    return any(name.partition("[")[0].strip().casefold() in _PARAMETERS for name in names)
+    """Whether a query string has a parameter of a GraphQL request, whatever its case, brackets or space.
+
+    `query[a]`, `[query]` and `query]` are `query` to qs or Rack, and to PHP a name ends at a NUL.
+    """
+    return any(_FIRST.split(name.lstrip(" ["), maxsplit=1)[0].strip().casefold() in _PARAMETERS for name in names)
 
 
 def beside_url(lifted: bytes) -> bytes:

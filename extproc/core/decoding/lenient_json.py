@@ -14,7 +14,7 @@ _SPACE = rf"[{_WHITE}]*+(?:/(?:\*.*?\*/|/[^\r\n]*+)[{_WHITE}]*+)*+"
 _CONSTANT = r"(?:null|true|false|undefined|NaN|[-+]?Infinity)\b"
 _NUMBER = r"[-+]?(?:0[xX][0-9A-Fa-f]++|(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?+)"
 _CONSTRUCTOR = rf"new\b{_SPACE}\w++{_SPACE}\("
-_NAME = r"[\w$-]++"  # \w has all that char.IsLetterOrDigit has
+_NAME = r"[\w$\x80-\uffff-]++"  # what char.IsLetterOrDigit has, whichever Unicode .NET and Python know
 _OBJECT = (  # by its first name
     rf"\{{{_SPACE}(?:[\"'}}]|{_NAME}{_SPACE}:{_SPACE}(?:[\"'{{\[,0-9.+-]|{_CONSTANT}|{_CONSTRUCTOR}))"
 )

@@ -66,6 +66,7 @@ JSON_NET = {
     "names without quotes, no value first": b'{a:,role:"admin"}',
     "names of letters beyond ASCII": '{é:1,"role":"admin"}'.encode(),
     "names of other letters and digits": "{\u01c5\u02b0\u05d0\u0663:'admin'}".encode(),
+    "names of a letter that came with Unicode 16": "{\u1c89:'admin'}".encode(),
     "a constructor in an object": b'{a:new Date(0),role:"admin"}',
     "a constructor in a list": b'[new Date(0),"admin"]',
     "a constructor with white space": '[ new\u00a0Date ("admin")]'.encode(),

@@ -169,8 +169,7 @@ class Exchange:
 
     def _announce(self, head: Headers) -> Question:
         self._head, self._point = head, Point.HEADERS
-        announced = self._intakes[Direction.REQUEST].announced()
-        return self._question(announced, None)
+        return self._question(self._intakes[Direction.REQUEST].announced(), None)
 
     def _go_on(self, waives: frozenset[Direction]) -> Step:
         """The headers may pass: hold them until the body has come, or decide the request at once."""
@@ -214,9 +213,10 @@ class Exchange:
         return self._question(request, intake.half() if way is Direction.RESPONSE else None)
 
     def _question(self, request: Half, response: Half | None) -> Question:
-        self._shown = self._shown or show_request(request.head)
+        shown = self._shown or show_request(request.head)
+        self._shown = shown if shown.kept else None
         bodies = self._rules.compatibility_bodies
-        return Question(self._point, document(self._point, self._shown, request, response, compatibility_bodies=bodies))
+        return Question(self._point, document(self._point, shown, request, response, compatibility_bodies=bodies))
 
     def _refuse(self) -> Verdict:
         self._intakes[Direction.REQUEST].refuse()

@@ -1,11 +1,16 @@
 """Between the two verdicts an exchange holds what the response point shows of the request, and no more."""
 
 import json
+import tracemalloc
+from itertools import product
+from string import ascii_letters
 
 import pytest
 from core.stage import EVENT_STREAM, REQUEST, RESPONSE, Stage, outcomes, request_body, request_headers, response_headers
 
 from extproc.core.budget import MemoryBudget
+from extproc.core.events import Headers
+from extproc.core.headers import HeaderMap
 from extproc.core.inspection import State
 from extproc.core.rules import Mode, Rules
 
@@ -91,3 +96,17 @@ def test_both_points_show_the_same_of_the_request(media: bytes, body: bytes, rul
     del again["attributes"]["response"], again["inspection"]["response"]
     assert again == asked | {"phase": "response"}
     assert stage.log[1].request == stage.log[0].request
+
+
+def test_a_long_request_line_is_not_held_in_pieces_until_the_response() -> None:
+    """Fifteen thousand parameters take 2.5 MB, which no budget counts, and a worker has 1,024 places."""
+    query = "&".join(map("".join, list(product(ascii_letters, repeat=3))[:15_000])).encode()
+    stage = Stage(Rules())
+    tracemalloc.start()
+    stage.play(Headers(REQUEST, HeaderMap(((":method", b"GET"), (":path", b"/?" + query))), end_of_stream=True))
+    del stage.asked[:]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    stage.play(response_headers(end=True))
+    assert len(json.loads(stage.asked[-1].input)["parsed_query"]) == 15_000
+    assert held < 1 << 20

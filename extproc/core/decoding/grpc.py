@@ -5,22 +5,27 @@ from struct import Struct
 
 import orjson
 
+from extproc.core.decoding import json
 from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.rules import Limits
-from extproc.errors import Malformed
+from extproc.errors import Malformed, TypeMismatch
 
 _PREFIX = Struct(">BI")  # Compressed-Flag, Message-Length
 _FLAGS = frozenset({0, 1})
+_BINARY = frozenset({"application/grpc", "application/grpc+proto"})  # no message of protobuf begins with a bracket
 
 
-def parse(data: bytes, _media: MediaType, limits: Limits) -> Decoded:
+def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     """No value, but `frames`: a JSON list of {compressed, size}, one for each message.
 
     Raises Malformed for a frame that ends early, bytes after the last frame, a flag that is neither 0 nor 1, and more
-    than `Limits.fields` frames.
+    than `Limits.fields` frames; TypeMismatch for JSON all the same: 00 00 00 00 20 is white space to Json.NET.
     """
-    return Decoded(frames=orjson.dumps([*_frames(data, limits.fields)]))
+    frames = [*_frames(data, limits.fields)]
+    if media.name in _BINARY and json.is_container(data, limits):
+        raise TypeMismatch("JSON under another declared type")
+    return Decoded(frames=orjson.dumps(frames))
 
 
 def _frames(data: bytes, most: int) -> Iterator[dict[str, object]]:

@@ -10,7 +10,7 @@ from extproc.core.decoding.decoded import Decoded
 from extproc.core.decoding.media_type import MediaType
 from extproc.core.inspection import State
 from extproc.core.rules import Limits
-from extproc.errors import Malformed
+from extproc.errors import Malformed, TypeMismatch
 
 MEDIA = MediaType("application/grpc")
 LIMITS = Limits(fields=4)
@@ -68,3 +68,13 @@ def test_frames_are_read_as_they_were_written_and_no_shorter(frames: list[tuple[
     if len(lost) not in whole:
         with pytest.raises(Malformed):
             decode(lost, MEDIA, LIMITS)
+
+
+@pytest.mark.parametrize("media_type", ["application/grpc", "application/grpc+proto"])
+def test_a_frame_whose_prefix_is_white_space_to_a_reader_of_json_is_a_mismatch(media_type: str) -> None:
+    """Json.NET skips NUL as it skips a space, and a message of 32 bytes has a prefix of these alone."""
+    message = b'{"role": "admin", "a": "bcdefg"}'
+    frame = b"\0\0\0\0" + bytes([len(message)]) + message
+    with pytest.raises(TypeMismatch):
+        decode(frame, MediaType(media_type), Limits())
+    assert decode(frame, MediaType("application/grpc+json"), Limits()).frames

@@ -39,7 +39,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """How the server is run.  `memory_bytes` is what traffic and policy can make it hold at most.
+    """How the server is run.  `memory_bytes` is what traffic and policy can make one worker's container hold.
 
     Receipts lie in an emptyDir of `receipts_size`, which ends with the pod; with `storage_class` in a volume of that
     class, which is made for the pod and ends with it too, but whose size is a disk's: a full one denies, a full

@@ -1,5 +1,6 @@
 """Everything that a mesh needs, in the order in which it is applied."""
 
+from dataclasses import replace
 from typing import Literal, TypeAlias, assert_never
 
 from extproc.config import Settings
@@ -70,4 +71,6 @@ def patch(settings: Settings, attachment: Attachment, workload: Workload) -> Doc
     in_pod = attachment.profile == "in-pod"
     socket = listen if in_pod and isinstance(listen, UnixAddress) else None
     content = digest(*server(settings, attachment, workload))  # in-pod: the ConfigMaps, and nothing else
-    return gateway_pods(attachment, workload, policy_files(settings), socket, content)
+    # Beside the gateway no replicas of ours scale, so the workers stay, and each of them holds as much.
+    together = replace(workload, memory_bytes=workload.memory_bytes * settings.workers)
+    return gateway_pods(attachment, together, policy_files(settings), socket, content)

@@ -104,6 +104,14 @@ def test_the_memory_limit_is_above_what_traffic_can_make_it_hold(documents: list
     assert container["resources"]["limits"] == {"memory": f"{(3 << 10) + 1}Mi"}
 
 
+def test_beside_the_gateway_each_worker_may_hold_as_much(tmp_path: Path) -> None:
+    file = configured(tmp_path, "listen: unix:///run/gate/x.sock\nworkers: 4\n")
+    (patch,) = rendered(file, IN_POD, part="gateway-pods")
+
+    container, _proxy = patch["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"] == {"memory": f"{4 * (3 << 10) + 1}Mi"}
+
+
 def test_receipts_lie_in_an_empty_dir_or_in_a_volume_of_a_class(tmp_path: Path) -> None:
     def receipts(documents: list[Object]) -> Object:
         (volume,) = (each for each in pod(documents)["volumes"] if each["name"] == "extproc-receipts")

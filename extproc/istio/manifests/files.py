@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import walk
@@ -34,6 +35,9 @@ GATEWAY_TLS_NAME = f"{NAME}-gateway-tls"
 MOST_BYTES = 1 << 20
 """Of a ConfigMap, keys and values together (https://kubernetes.io/docs/concepts/configuration/configmap/)."""
 
+_KEY = re.compile(r"(?!\.\.)[-._A-Za-z0-9]{1,253}")
+"""Of a ConfigMap or a Secret, as the API server takes one; the published schemas do not say so."""
+
 _WANTED = {"data.json", "data.yaml", "data.yml", ".manifest"}
 
 
@@ -53,8 +57,8 @@ class PolicyFile:
 def policy_files(settings: Settings) -> tuple[PolicyFile, ...]:
     """Everything under `policy.paths` that the server would read, in a fixed order.
 
-    Raises ConfigurationError for what cannot be read, for nothing, for more than a ConfigMap holds, and for two paths
-    of one name.
+    Raises ConfigurationError for what cannot be read, for nothing, for more than a ConfigMap holds, for a name that
+    none of its keys can have, and for two paths of one name.
     """
     if settings.policy.engine != "embedded":
         return ()
@@ -67,11 +71,20 @@ def policy_files(settings: Settings) -> tuple[PolicyFile, ...]:
         raise ConfigurationError(f"policy.paths: {error.filename} cannot be read ({error.strerror})") from error
     if not files:
         raise ConfigurationError("policy.paths: there is nothing in them that the server would read")
+    for file in files:
+        _check_key(file.key, f"policy.paths: rename {str(file.path)!r}")
     if sum(len(file.key) + len(file.content) for file in files) > MOST_BYTES:
         raise ConfigurationError(f"policy.paths: a ConfigMap holds {MOST_BYTES} bytes, and these are more")
     if len({file.key for file in files}) < len(files):
         raise ConfigurationError("policy.paths: two files are the same but for `__` and `/`: rename one")
     return files
+
+
+def _check_key(key: str, mend: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise ConfigurationError(
+            f"{mend}: a key of a ConfigMap or a Secret has letters and digits of ASCII, `-`, `_` and `.`, 253 at most"
+        )
 
 
 def _files(path: Path) -> Iterator[PolicyFile]:
@@ -141,6 +154,8 @@ def in_a_pod(attachment: Attachment, settings: Settings) -> Document:
 
 def _policy(settings: Settings) -> Document:
     policy = settings.policy
+    for name in sorted({key.file.name for key in policy.bundle_keys.values()}):
+        _check_key(name, f"policy.bundle_keys: rename {name!r}")
     names = [HMAC_KEY, SIGNING_KEY, *(file.name for file in {key.file for key in policy.bundle_keys.values()})]
     if len(set(names)) < len(names):
         raise ConfigurationError(

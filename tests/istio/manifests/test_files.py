@@ -138,6 +138,23 @@ def test_policies_that_a_config_map_cannot_hold_are_refused(tmp_path: Path) -> N
         rendered(file)
 
 
+@pytest.mark.parametrize("name", ["a policy.rego", "caf\u00e9.rego", "a+b.rego", f"{'x' * 250}.rego"])
+def test_a_policy_whose_name_no_config_map_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    file = configured(tmp_path)
+    (tmp_path / "policies" / name).write_text("package a\n")
+
+    with pytest.raises(ConfigurationError, match=r"policy\.paths: rename 'policies/.*': a key of a ConfigMap"):
+        rendered(file)
+
+
+def test_a_bundle_key_whose_name_no_secret_can_hold_is_refused(tmp_path: Path) -> None:
+    file = configured(tmp_path)
+    file.write_text("policy: {paths: [policies], bundle_keys: {a: {file: my key.pem}}}\n")
+
+    with pytest.raises(ConfigurationError, match=r"policy\.bundle_keys: rename 'my key\.pem': a key of a ConfigMap"):
+        rendered(file)
+
+
 def test_two_paths_of_one_name_are_refused(tmp_path: Path) -> None:
     file = configured(tmp_path)
     (tmp_path / "more/policies").mkdir(parents=True)

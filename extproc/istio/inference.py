@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from extproc.config import Settings
 from extproc.errors import ConfigurationError
-from extproc.istio.attachment import NAME, PORT
-from extproc.istio.gateway import BUFFER_MARGIN_BYTES, UnixAddress
+from extproc.istio.attachment import NAME, NAME_PATTERN, PORT
+from extproc.istio.gateway import BUFFER_MARGIN_BYTES
 from extproc.istio.mutation_rules import OWN_REQUEST_HEADERS, OWN_RESPONSE_HEADERS
 from extproc.istio.processor import CLUSTER_NAME, FILTER_NAME
 
@@ -20,7 +20,7 @@ Values: TypeAlias = dict[str, dict[str, object]]
 _GUARD = "HTTP_FILTER extproc.response_guard"
 _STRIP = ("HTTP_FILTER extproc.strip_client_headers", "typed_config", "mutations", "request_mutations", 0)
 _PROCESSOR = (f"HTTP_FILTER {FILTER_NAME}", "typed_config")
-_CLUSTER = re.compile(rf"outbound\|{PORT}\|\|{NAME}\.([^.]+)\.svc\.cluster\.local")
+_CLUSTER = re.compile(rf"outbound\|{PORT}\|\|{NAME}\.({NAME_PATTERN.pattern})\.svc\.cluster\.local")
 
 
 def settings_of(values: Values) -> Settings:
@@ -30,6 +30,7 @@ def settings_of(values: Values) -> Settings:
     """
     responses = _GUARD in values or _at(values, *_PROCESSOR, "processing_mode", "response_body_mode") == "BUFFERED"
     document = {
+        **dict(_workers(values)),
         "policy": {
             "paths": ["policies"],  # some: the gateway does not have them
             "deadline_ms": 1,
@@ -56,12 +57,14 @@ def namespace_of(values: Values) -> str:
     return named[1] if named else NAME
 
 
-def sockets_of(values: Values) -> tuple[UnixAddress, ...]:
-    """Those of the in-pod profile's workers; none in the service profile."""
+def _workers(values: Values) -> Iterator[tuple[str, object]]:
+    """Of the in-pod profile: worker i listens on `<socket>.i`, a single one on the socket itself."""
     endpoints = _at(values, f"CLUSTER {CLUSTER_NAME}", "load_assignment", "endpoints", 0, "lb_endpoints")
     count = len(endpoints) if isinstance(endpoints, list) else 0
-    paths = (_at(endpoints, number, "endpoint", "address", "pipe", "path") for number in range(count))
-    return tuple(UnixAddress(path) for path in paths if isinstance(path, str))
+    first = _at(endpoints, 0, "endpoint", "address", "pipe", "path")
+    if isinstance(first, str):
+        yield "listen", f"unix://{first if count == 1 else first.removesuffix('.0')}"
+        yield "workers", count
 
 
 def _limits(values: Values) -> Iterator[tuple[str, int]]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
 from extproc.errors import ConfigurationError
-from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway
+from extproc.istio.attachment import Attachment, IngressGateway, ingress_gateway
 from extproc.istio.envoy_filter import ConfigPatch, EnvoyFilter, read
-from extproc.istio.inference import Values, namespace_of, settings_of, sockets_of
-from extproc.istio.mapping import filter_settings
-from extproc.istio.patches import envoy_filter
+from extproc.istio.inference import Values, namespace_of, settings_of
+from extproc.istio.mapping import envoy_filter_of
 from extproc.istio.strict import canonical
 
 _SHOWN = 80
@@ -34,16 +33,29 @@ def check(document: Mapping[str, object]) -> None:
 def _rendered_like(found: EnvoyFilter) -> EnvoyFilter:
     """For the settings and the gateway that are read out of it; what cannot be read is as by default."""
     values: Values = {_title(each): canonical(each.apply_to, each.patch.value) for each in found.spec.config_patches}
-    workers = sockets_of(values)
-    refs, selector, home = found.spec.target_refs, found.spec.workload_selector, found.metadata.namespace
-    labels = tuple(selector.labels.items()) if selector else ()
-    attachment = Attachment(
-        gateway=ApiGateway(home, refs[0].name) if refs else ClassicGateway(home, "", labels),
-        namespace=namespace_of(values),
-        profile="in-pod" if workers else "service",
-        excluded_routes=tuple(_excluded_routes(found)),
+    routes = tuple(_excluded_routes(found))
+    settings = settings_of(values)
+    try:
+        attachment = Attachment(
+            gateway=_gateway(found),
+            namespace=namespace_of(values),
+            profile="in-pod" if settings.listen.startswith("unix:") else "service",
+            excluded_routes=routes,
+        )
+        return envoy_filter_of(settings, attachment)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"EnvoyFilter: no options render this: {error}") from None
+
+
+def _gateway(found: EnvoyFilter) -> IngressGateway:
+    refs, selector = found.spec.target_refs, found.spec.workload_selector
+    return ingress_gateway(
+        kind="gateway-api" if refs else "classic",
+        namespace=found.metadata.namespace,
+        name=refs[0].name if refs else None,
+        service_account=None,
+        labels=tuple(f"{key}={value}" for key, value in selector.labels.items()) if selector else (),
     )
-    return envoy_filter(filter_settings(settings_of(values)), attachment, workers)
 
 
 def _out_of_place(found: EnvoyFilter, expected: EnvoyFilter) -> Iterator[str]:

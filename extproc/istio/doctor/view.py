@@ -26,8 +26,8 @@ PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # What is looked at place by place, or not at all: most of a listener's bytes.
 _PLACES = ("filter_chains", "default_filter_chain", "http_filters", "route_config", "upgrade_configs", "access_log")
 
-# Istio's own listeners for its probes and metrics lead to these two clusters of the same pod.
-OWN_CLUSTERS = frozenset({"prometheus_stats", "agent"})
+# Istio's own listeners for metrics and its probe take these prefixes, to these clusters of the same pod, and no others.
+_OWN_ROUTES = frozenset({("/stats/prometheus", "prometheus_stats"), ("/healthz/ready", "agent")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,13 @@ class HttpChain:
 
     @property
     def forwards(self) -> bool:
-        """Whether a request may come to a cluster, other than the two of Istio's own listeners."""
+        """Whether a request may come to a cluster, other than by the two of Istio's own routes.
+
+        A host's `matcher` in place of routes is not looked into.
+        """
+        hosts = [host for config in self.routes for host in config.each("virtual_hosts")]
         return self.unseen is not None or any(
-            forwards(route)
-            for config in self.routes
-            for host in config.each("virtual_hosts")
-            for route in host.each("routes")
+            host.field("matcher") is not None or any(forwards(route) for route in host.each("routes")) for host in hosts
         )
 
     def named(self, name: str) -> tuple[int, Filter] | None:
@@ -199,9 +200,9 @@ def _dynamic_routes(dump: Dump) -> Iterator[Node]:
 
 
 def forwards(route: Node) -> bool:
-    """Whether it has the action `route`, to any but Istio's own clusters."""
-    action = route.field("route")
-    return action is not None and action.text("cluster") not in OWN_CLUSTERS
+    """Whether it has the action `route`, and is none of Istio's own."""
+    action, match = route.field("route"), route.field("match")
+    return action is not None and (match.text("prefix") if match else "", action.text("cluster")) not in _OWN_ROUTES
 
 
 def _clusters(dump: Dump, names: Container[str], reader: Reader) -> dict[str, SeenCluster]:

@@ -34,6 +34,9 @@ def passthrough(one: Document) -> None:
 OFF = {"@type": f"{TYPE}.config.route.v3.FilterConfig", "disabled": True}
 EXT_PROC_OFF = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "disabled": True}
 GUARD_OFF = {"@type": f"{HTTP}.rbac.v3.RBACPerRoute"}
+GUARD_OPEN = GUARD_OFF | {
+    "rbac": {"rules": {"policies": {"all": {"permissions": [{"any": True}], "principals": [{"any": True}]}}}}
+}
 BOTH_OFF = {"extproc__policy": EXT_PROC_OFF, "extproc__request_guard": GUARD_OFF}
 FAIL_OPEN = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "overrides": {"failure_mode_allow": True}}
 HTTP_OPTIONS = ("typed_extension_protocol_options", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
@@ -158,6 +161,11 @@ GATEWAY_MISTAKES = {
     ),
     "a route that fails open": Mistake(
         "route_override", '.typed_per_filter_config["extproc.policy"]', on_the_route(extproc__policy=FAIL_OPEN)
+    ),
+    "a route with a guard of its own": Mistake(
+        "route_override",
+        '.typed_per_filter_config["extproc.request_guard"]',
+        on_the_route(extproc__request_guard=GUARD_OPEN),
     ),
     "a route that is too quick": Mistake(
         "route_timeout",

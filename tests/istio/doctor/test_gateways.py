@@ -80,6 +80,55 @@ def test_istio_s_own_listeners_for_metrics_and_readiness_are_left_out(tmp_path: 
     assert found_in(dump_of(document, tmp_path)) == []
 
 
+LOOKS_LIKE_ISTIOS: dict[str, Document] = {
+    "a cluster of the same name": {"routes": [{"match": {"prefix": "/"}, "route": {"cluster": "agent"}}]},
+    "Istio's path to another cluster": {
+        "routes": [{"match": {"prefix": "/healthz/ready"}, "route": {"cluster": "upstream"}}]
+    },
+    "a matcher in place of routes": {
+        "matcher": {
+            "matcher_tree": {
+                "input": {
+                    "name": "path",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+                        "header_name": ":path",
+                    },
+                },
+                "exact_match_map": {
+                    "map": {
+                        "/": {
+                            "action": {
+                                "name": "route",
+                                "typed_config": {
+                                    "@type": "type.googleapis.com/envoy.config.route.v3.Route",
+                                    "match": {"prefix": "/"},
+                                    "route": {"cluster": "upstream"},
+                                },
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", LOOKS_LIKE_ISTIOS)
+def test_whatever_else_forwards_without_asking_is_named(name: str, tmp_path: Path) -> None:
+    document = rendered(GATEWAY)
+    resources = document["static_resources"]
+    other = copy.deepcopy(resources["listeners"][0]) | {"name": "other"}
+    config = manager(other)
+    config["http_filters"] = config["http_filters"][-1:]
+    config["route_config"]["virtual_hosts"] = [{"name": "other", "domains": ["*"], **LOOKS_LIKE_ISTIOS[name]}]
+    resources["listeners"].append(other)
+    resources["clusters"].append({**copy.deepcopy(resources["clusters"][1]), "name": "agent"})
+
+    assert [each for each, _place in found_in(dump_of(document, tmp_path))] == ["unfiltered"]
+
+
 @pytest.mark.parametrize("value", [None, False])
 def test_a_process_that_resets_every_stream_is_named(value: bool | None, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the test
     document = rendered(GATEWAY)

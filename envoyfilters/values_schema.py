@@ -12,6 +12,9 @@ Schema = dict[str, object]
 ELSEWHERE = ("listen", "workers", "admin", "blocking", "tls")
 """Keys that the chart writes itself, that are values of their own, or that its pods with their sidecars do not need."""
 
+MOST_WHOLE = 2**53 - 1
+"""RFC 8259 section 6: helm holds every number of its values as binary64, and a larger one loses digits in silence."""
+
 _NAME = {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"}
 _FILE = {"pattern": "^[A-Za-z0-9][-._A-Za-z0-9]*(/[A-Za-z0-9][-._A-Za-z0-9]*)*$"}
 _ROUTE = {"type": "string", "pattern": "^[^/]+(/.+)?$"}
@@ -26,6 +29,7 @@ def values_schema() -> str:
     configuration = {name: each for name, each in server["properties"].items() if name not in ELSEWHERE}
     for name in ("paths", "bundle_keys"):  # paths of the pod
         del definitions["Policy"]["properties"][name]
+    definitions["Policy"]["properties"]["data"]["additionalProperties"] = {"$ref": "#/$defs/Document"}
     del definitions["Tls"]
     for name in ("directory", "key", "hmac_key"):
         del definitions["Evidence"]["properties"][name]
@@ -35,6 +39,7 @@ def values_schema() -> str:
     definitions["Blocking"]["properties"]["failure_status"] = {"enum": [403, 429, 503], "default": 503}
     definitions["Blocking"]["required"] = ["status", "message"]  # values that the chart has
     _without_defaults(definitions)
+    definitions["Document"] = _document()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$defs": definitions,
@@ -53,6 +58,12 @@ def values_schema() -> str:
     }
     schema["properties"] |= {"global": {"type": "object"}}  # helm's own, which need not be there
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _document() -> Schema:
+    """Any JSON, with numbers that helm does not change."""
+    again = {"$ref": "#/$defs/Document"}
+    return {"minimum": -MOST_WHOLE, "maximum": MOST_WHOLE, "additionalProperties": again, "items": again}
 
 
 def _gateway() -> Schema:

@@ -53,6 +53,11 @@ CASES: dict[str, tuple[Object, Object, Attachment]] = {
         PLAIN,
     ),
     "larger responses": ({"configuration": {"inspection": {"response_body_bytes": 12 << 20}}}, {}, PLAIN),
+    "data": (
+        {"configuration": {"policy": {"data": {"ids": [9007199254740991, -1.5], "deep": {"x": {"y": [True, "9"]}}}}}},
+        {},
+        PLAIN,
+    ),
     "time-outs": ({"configuration": {"policy": {"deadline_ms": 20}, "envoy": {"message_timeout_ms": 1050}}}, {}, PLAIN),
     "headers": (
         {

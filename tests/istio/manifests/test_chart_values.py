@@ -27,6 +27,10 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "one pod": ({"replicas": 1}, "minimum: got 1, want 2"),
     "a route of no name": ({"gateway": {"excludedRoutes": ["shop.example/"]}}, "/gateway/excludedRoutes/0"),
     "any trust domain": ({"trustDomain": "*"}, "/trustDomain"),
+    "a number that helm would change": (
+        {"configuration": {"policy": {"data": {"accounts": [{"id": 9007199254740993}]}}}},
+        "/configuration/policy/data/accounts/0/id': maximum: got 9.007",
+    ),
     "a size that is none": ({"receipts": {"size": "lots"}}, "/receipts/size"),
 }
 

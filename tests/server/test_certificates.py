@@ -132,6 +132,15 @@ def test_a_certificate_that_is_no_cas_certifies_nobody(files: Files) -> None:
         )
 
 
+def test_a_chain_ends_with_the_first_of_its_certificates(files: Files) -> None:
+    until = (NOW + timedelta(hours=1)).replace(microsecond=0)
+    leaf = CA.certify(SERVER)
+
+    files.write(Identity(leaf.certificate + Authority(until=until).root, leaf.key), CA.root)
+
+    assert read(files).not_after == until
+
+
 def test_one_ca_of_two_may_have_ended(files: Files) -> None:
     ended = Authority(until=ENDED).root
     read(files.write(CA.certify(SERVER), ended + CA.root))

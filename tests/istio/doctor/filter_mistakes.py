@@ -98,6 +98,9 @@ FILTER_MISTAKES = {
         ),
     ),
     "short time-out": Mistake("message_timeout", ".message_timeout", setting("message_timeout", to="0.2s")),
+    "time-out that leaves no margin": Mistake(
+        "message_timeout", ".message_timeout", setting("message_timeout", to="0.649s")
+    ),
     "time-out by default": Mistake("message_timeout", ".message_timeout", setting("message_timeout", to=None)),
     "verdict dropped": Mistake(
         "receiving_namespaces",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from istio.doctor.conftest import DEADLINE_MS, GATEWAY
 from istio.doctor.envoys import Document, dump_of, http_filter, manager, policy, rendered
-from istio.doctor.gateway_mistakes import RAW
+from istio.doctor.gateway_mistakes import RAW, SCOPED
 from istio.doctor.mutating import clustering
 from server.authority import Authority, Files
 
@@ -125,6 +125,18 @@ def test_whatever_else_forwards_without_asking_is_named(name: str, tmp_path: Pat
     config["route_config"]["virtual_hosts"] = [{"name": "other", "domains": ["*"], **LOOKS_LIKE_ISTIOS[name]}]
     resources["listeners"].append(other)
     resources["clusters"].append({**copy.deepcopy(resources["clusters"][1]), "name": "agent"})
+
+    assert [each for each, _place in found_in(dump_of(document, tmp_path))] == ["unfiltered"]
+
+
+def test_what_asks_nobody_and_has_routes_elsewhere_is_named(tmp_path: Path) -> None:
+    document = rendered(GATEWAY)
+    other = copy.deepcopy(document["static_resources"]["listeners"][0]) | {"name": "other"}
+    config = manager(other)
+    config["http_filters"] = config["http_filters"][-1:]
+    del config["route_config"]
+    config["rds"] = SCOPED
+    document["static_resources"]["listeners"].append(other)
 
     assert [each for each, _place in found_in(dump_of(document, tmp_path))] == ["unfiltered"]
 

@@ -106,6 +106,24 @@ def test_a_status_alone_proves_nothing(outcome: str, answer: Answer, monkeypatch
     assert judge(answer, load_settings(None))[0].id == outcome
 
 
+@pytest.mark.parametrize(
+    ("outcome", "receipt_id"),
+    [
+        ("probe_denied", RECEIPT_ID),
+        ("probe_unmarked", None),
+        ("probe_unmarked", "1"),
+        ("probe_unmarked", "0199c2f0-0000-4000-8000-000000000000"),
+    ],
+)
+def test_where_the_body_is_text_the_receipt_id_is_still_the_servers(
+    outcome: str, receipt_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    monkeypatch.setenv("EXTPROC_BLOCKING__FORMAT", "text")
+
+    assert judge(denial(body=b"No", receipt_id=receipt_id), load_settings(None))[0].id == outcome
+
+
 def test_the_marks_bear_the_configured_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
     monkeypatch.setenv("EXTPROC_HEADERS__PREFIX", "x-gate-")

@@ -81,7 +81,10 @@ def ingress_gateway(
         if name is not None:
             raise ConfigurationError("--gateway-name is of a Gateway of the Gateway API: say --gateway gateway-api")
         account = STOCK_SERVICE_ACCOUNT if service_account is None else service_account
-        return ClassicGateway(named(namespace), named(account), tuple(map(_label, labels or (OPT_IN,))))
+        pairs = tuple(map(_label, labels or (OPT_IN,)))
+        if len(dict(pairs)) < len(pairs):
+            raise ConfigurationError("--selector: two values of one label, and a pod has one: no pod would fit")
+        return ClassicGateway(named(namespace), named(account), pairs)
     if labels or service_account is not None:
         raise ConfigurationError(
             "--selector and --gateway-service-account are of a classic gateway: istiod names both after the Gateway"

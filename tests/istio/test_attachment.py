@@ -34,6 +34,11 @@ def test_a_gateway_of_the_gateway_api_has_the_names_that_istiod_gives() -> None:
     assert gateway.labels == (("gateway.networking.k8s.io/gateway-name", "edge"),)
 
 
+def test_two_values_of_one_label_fit_no_pod() -> None:
+    with pytest.raises(ConfigurationError, match=r"^--selector: two values of one label, and a pod has one"):
+        ingress_gateway(**CLASSIC, labels=("istio=a", "team=x", "istio=b"))  # type: ignore[arg-type]
+
+
 def test_the_pods_of_a_classic_gateway_opt_in_by_a_label_unless_others_are_named() -> None:
     gateway = ingress_gateway(kind="classic", namespace="istio-system", name=None, service_account=None, labels=())
 

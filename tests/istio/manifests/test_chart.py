@@ -63,7 +63,11 @@ CASES: dict[str, tuple[Object, Object, Attachment]] = {
         {
             "configuration": {
                 "headers": {"prefix": "x-gate-"},
-                "mutations": {"request_headers": ["x-user", "x-gate.*"], "response_headers": [], "path": True},
+                "mutations": {
+                    "request_headers": ["x-user", "x-gate.*", "x!#$%&'+^`|~_"],
+                    "response_headers": [],
+                    "path": True,
+                },
             }
         },
         {},

@@ -1,4 +1,4 @@
-"""What operators get wrong around our filters: coverage, routes, the listener, the cluster."""
+"""What operators get wrong around our filters: coverage, routes, the cluster."""
 
 import copy
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from istio.doctor.mutating import (
     Mistake,
     all_of,
     clustering,
-    listening,
     managing,
     on_the_route,
     setting,
@@ -40,7 +39,6 @@ GUARD_OPEN = GUARD_OFF | {
 BOTH_OFF = {"extproc__policy": EXT_PROC_OFF, "extproc__request_guard": GUARD_OFF}
 FAIL_OPEN = {"@type": f"{HTTP}.ext_proc.v3.ExtProcPerRoute", "overrides": {"failure_mode_allow": True}}
 HTTP_OPTIONS = ("typed_extension_protocol_options", "envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
-BUFFER = "per_connection_buffer_limit_bytes"
 SCOPED = {
     "route_config_name": "elsewhere",
     "config_source": {
@@ -175,24 +173,6 @@ GATEWAY_MISTAKES = {
     "routes from elsewhere": Mistake(
         "routes_unseen", ".rds", all_of(managing("route_config", to=None), managing("rds", to=SCOPED))
     ),
-    "a small buffer": Mistake("buffer_limit", f".{BUFFER}", listening(BUFFER, to=(1 << 20) + (64 << 10) - 1)),
-    "the buffer by default": Mistake("buffer_limit", f".{BUFFER}", listening(BUFFER, to=None)),
-    "a large buffer": Mistake("buffer_beyond_server", f".{BUFFER}", listening(BUFFER, to=4 << 20)),
-    "100-continue": Mistake("expect_continue", ".proxy_100_continue", managing("proxy_100_continue", to=True)),
-    "no request time-out": Mistake("timeouts", ".request_timeout", managing("request_timeout", to=None)),
-    "no idle time-out": Mistake("timeouts", ".stream_idle_timeout", managing("stream_idle_timeout", to="0s")),
-    "a redirect to any host": Mistake("open_redirect", ".merge_slashes", managing("merge_slashes", to=None)),
-    "escaped slashes": Mistake(
-        "request_line",
-        ".path_with_escaped_slashes_action",
-        managing("path_with_escaped_slashes_action", to="KEEP_UNCHANGED"),
-    ),
-    "underscores": Mistake(
-        "request_line",
-        ".headers_with_underscores_action",
-        managing("common_http_protocol_options", "headers_with_underscores_action", to=None),
-    ),
-    "dot segments": Mistake("request_line", ".normalize_path", managing("normalize_path", to=False)),
     "an unknown cluster": Mistake(
         "cluster_missing",
         ".grpc_service.envoy_grpc.cluster_name",

@@ -3,7 +3,8 @@
 Each is applied to what `render` writes; a real Envoy takes all of them.
 """
 
+from istio.doctor.connection_mistakes import CONNECTION_MISTAKES
 from istio.doctor.filter_mistakes import FILTER_MISTAKES
 from istio.doctor.gateway_mistakes import GATEWAY_MISTAKES
 
-MISTAKES = FILTER_MISTAKES | GATEWAY_MISTAKES
+MISTAKES = FILTER_MISTAKES | CONNECTION_MISTAKES | GATEWAY_MISTAKES

@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 
 from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.view import HttpChain, SeenListener, View
+from extproc.istio.hardening import MOST_STREAMS
 
 DEFAULT_BUFFER_BYTES = 1 << 20
 """Listener.per_connection_buffer_limit_bytes, where it is absent."""
@@ -73,6 +74,15 @@ def _timeouts(view: View, _: Expected) -> Iterator[Spot]:
                 yield Spot(chain.node.path_to(field), "is off")
 
 
+def _client_streams(view: View, _: Expected) -> Iterator[Spot]:
+    for chain in _managers(view):
+        options = chain.manager.http2_protocol_options
+        found = options.max_concurrent_streams if options else None
+        if found is None or found > MOST_STREAMS:
+            path = f"{chain.node.path_to('http2_protocol_options')}.max_concurrent_streams"
+            yield Spot(path, f"is {'absent' if found is None else found}, must be {MOST_STREAMS} at most")
+
+
 def _open_redirect(view: View, _: Expected) -> Iterator[Spot]:
     for chain in _managers(view):
         if _redirects_anywhere(chain.manager):
@@ -129,6 +139,13 @@ CHECKS = (
         "A slow client holds a buffer and a stream for ever.",
         "Set request_timeout, request_headers_timeout and stream_idle_timeout.",
         _timeouts,
+    ),
+    Check(
+        "client_streams",
+        Severity.WARNING,
+        "A few connections of one client take all places that the server has for exchanges.",
+        "Set http2_protocol_options.max_concurrent_streams as rendered.",
+        _client_streams,
     ),
     Check(
         "open_redirect",

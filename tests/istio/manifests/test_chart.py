@@ -95,10 +95,10 @@ CASES: dict[str, tuple[Object, Object, Attachment]] = {
 }
 
 
-def helm(folder: Path, values: Object, *command: str) -> subprocess.CompletedProcess[str]:
+def helm(folder: Path, values: Object, *command: str, namespace: str = "gate") -> subprocess.CompletedProcess[str]:
     file = folder / "values.yaml"
     file.write_text(json.dumps({"policies": {"shop/request.rego": POLICY}} | values))
-    options = ["--kube-version", "1.30.0", "--values", str(file), "--namespace", "gate"]
+    options = ["--kube-version", "1.30.0", "--values", str(file), "--namespace", namespace]
     return subprocess.run([HELM, *command, *options], capture_output=True, text=True, check=False)
 
 
@@ -146,6 +146,13 @@ def test_the_chart_is_what_the_command_prints(tmp_path: Path, case: str) -> None
 
     assert problems(documents, SCHEMAS[0]) == ""
     assert comparable(documents) == comparable(rendered(tmp_path, values, beside, attachment))
+
+
+def test_a_namespace_that_reads_like_a_number_is_a_name(tmp_path: Path) -> None:
+    done = helm(tmp_path, {}, "template", "extproc", str(CHART), namespace="123")
+    documents = [each for each in yaml.safe_load_all(done.stdout) if each]
+
+    assert {each["metadata"]["namespace"] for each in documents} == {"123", "istio-system"}
 
 
 def test_lint_finds_nothing(tmp_path: Path) -> None:

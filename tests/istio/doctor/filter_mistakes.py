@@ -11,6 +11,7 @@ from istio.doctor.mutating import (
     clustering,
     inserted,
     moved,
+    on_the_route,
     renamed,
     setting,
     twice,
@@ -62,6 +63,10 @@ def wrapped_behind(kind: str, **config: object) -> Callable[[Document], None]:
     return mutate
 
 
+FORGED = {
+    "header": "x-open",
+    "on_header_present": {"metadata_namespace": "extproc", "key": "request", "value": "allow"},
+}
 FILTER_MISTAKES = {
     "fail open": Mistake("failure_mode_allow", ".failure_mode_allow", setting("failure_mode_allow", to=True)),
     "observe only": Mistake("verdict_ignored", ".observability_mode", setting("observability_mode", to=True)),
@@ -203,6 +208,14 @@ FILTER_MISTAKES = {
             "forger",
             "set_metadata.v3.Config",
             metadata=[{"metadata_namespace": "extproc", "value": {"request": "allow"}, "allow_overwrite": True}],
+        ),
+    ),
+    "a forger on one route": Mistake(
+        "verdict_forgeable",
+        ".typed_per_filter_config.forger.request_rules[0].on_header_present.metadata_namespace",
+        all_of(
+            inserted(1, "forger", "header_to_metadata.v3.Config"),
+            on_the_route(forger={"@type": f"{HTTP}.header_to_metadata.v3.Config", "request_rules": [FORGED]}),
         ),
     ),
 }

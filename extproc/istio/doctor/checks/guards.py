@@ -8,7 +8,7 @@ from extproc.istio.doctor.finding import Check, Expected, Severity, Spot
 from extproc.istio.doctor.http_filter import Filter
 from extproc.istio.doctor.node import Node, shown
 from extproc.istio.doctor.reading import Reader
-from extproc.istio.doctor.view import EXT_PROC, HttpChain, View
+from extproc.istio.doctor.view import HttpChain, View
 from extproc.istio.gateway import NAMESPACE
 from extproc.istio.guards import request_guard, response_guard, strip_client_headers
 from extproc.istio.processor import FILTER_NAME
@@ -108,21 +108,30 @@ def _filter_name(view: View, _: Expected) -> Iterator[Spot]:
 
 def _verdict_forgeable(view: View, _: Expected) -> Iterator[Spot]:
     for chain, _processor in view.processed:
+        asking = {ours.filter.node.path for ours in chain.processors}
         for each in chain.filters:
-            if each.name not in OURS and each.node.path not in {ours.filter.node.path for ours in chain.processors}:
-                for place in _writes_our_namespace(each):
-                    yield Spot(place.path, f"{shown(each.name)} may write the metadata that the guards trust")
+            if each.name not in OURS and each.node.path not in asking:
+                yield from _forged(each.name, each.config)
+        for route_config in chain.routes:
+            for node in route_config.down():
+                for name, entry in node.entries("typed_per_filter_config"):
+                    if name not in OURS:  # those are told of already
+                        yield from _forged(name, entry)
 
 
-def _writes_our_namespace(each: Filter) -> Iterator[Node]:
-    """Filters that write metadata name the namespace so: set_metadata, header_to_metadata, json_to_metadata."""
-    for node in each.config.down():
+def _forged(name: str, config: Node) -> Iterator[Spot]:
+    for place in _writes_our_namespace(config):
+        yield Spot(place.path, f"{shown(name)} may write the metadata that the guards trust")
+
+
+def _writes_our_namespace(config: Node) -> Iterator[Node]:
+    """set_metadata, header_to_metadata and json_to_metadata name the namespace so; ext_proc has several."""
+    for node in config.down():
         if node.text("metadata_namespace") == NAMESPACE:
             yield Node(node.path_to("metadata_namespace"), None)
-    options = each.config.field("metadata_options") if each.type_name == EXT_PROC else None
-    receiving = options.field("receiving_namespaces") if options else None
-    untyped = list(receiving.each("untyped")) if receiving else []
-    yield from (name for name in untyped if name.value == NAMESPACE)
+        receiving = node.field("receiving_namespaces")
+        untyped = list(receiving.each("untyped")) if receiving else []
+        yield from (name for name in untyped if name.value == NAMESPACE)
 
 
 CHECKS = (

@@ -21,15 +21,40 @@ const maxCompared = 10_000_000
 var errPaths = topdown.Halt{Err: errors.New("a graph whose paths are too many or too long")}
 
 func init() {
-	const name = "graph.reachable_paths"
-	topdown.RegisterBuiltinFunc(name, short(topdown.GetBuiltin(name)))
+	wrap("graph.reachable_paths", short)
+	wrap("graph.reachable", reached)
+}
+
+// reached stands in for OPA's search, which puts a vertex into its queue once for each way to it: thirty layers of two
+// vertices are gigabytes. What comes out is the same.
+func reached(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
+	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+		graph, isObject := operands[0].Value.(ast.Object)
+		_, isArray := operands[1].Value.(*ast.Array)
+		_, isSet := operands[1].Value.(ast.Set)
+		if !isObject || !isArray && !isSet {
+			return reach(context, operands, iter) // which says so
+		}
+		found, queue := ast.NewSet(), []*ast.Term{}
+		push := func(vertex *ast.Term) { queue = append(queue, vertex) }
+		for eachVertex(operands[1], push); len(queue) > 0; queue = queue[1:] {
+			if context.Cancel != nil && context.Cancel.Cancelled() {
+				return errStopped
+			}
+			if edges := graph.Get(queue[0]); edges != nil && !found.Contains(queue[0]) {
+				found.Add(queue[0])
+				eachVertex(edges, push)
+			}
+		}
+		return iter(ast.NewTerm(found))
+	}
 }
 
 // short refuses a graph whose paths take more than maxSteps or maxCompared. OPA follows them without a look at the deadline.
 func short(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		if graph, ok := operands[0].Value.(ast.Object); ok {
-			w := &wanderer{graph: graph, left: maxSteps, uncompared: maxCompared, kept: map[int]int{}}
+			w := &wanderer{graph, context.Cancel, maxSteps, maxCompared, map[int]int{}}
 			eachVertex(operands[1], func(first *ast.Term) {
 				eachVertex(graph.Get(first), func(next *ast.Term) { w.enter(next, []*ast.Term{first}, first.Hash()) })
 			})
@@ -44,11 +69,15 @@ func short(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
 // wanderer goes the paths that OPA goes, and keeps none of them.
 type wanderer struct {
 	graph            ast.Object
+	cancel           topdown.Cancel
 	left, uncompared int
 	kept             map[int]int // paths by their hashes
 }
 
-func (w *wanderer) isOver() bool { return w.left < 0 || w.uncompared < 0 }
+// isOver also tells that the evaluation is to stop: a name as long as the body is read at each step.
+func (w *wanderer) isOver() bool {
+	return w.left < 0 || w.uncompared < 0 || w.cancel != nil && w.cancel.Cancelled()
+}
 
 func (w *wanderer) enter(vertex *ast.Term, path []*ast.Term, hash int) {
 	w.left -= len(path) + 1

@@ -72,3 +72,30 @@ func TestAGraphThatIsNoneIsLeftToOPA(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsReachedOverEndlesslyManyWaysIsFoundOnce(t *testing.T) {
+	p := policyFrom(t, "package a\nd := graph.reachable(input.graph, input.from)", `{}`, "a/d")
+	graph := []string{`"r": ["a0", "b0"]`}
+	for n := range 40 {
+		for _, side := range "ab" {
+			graph = append(graph, fmt.Sprintf(`"%c%d": ["a%d", "b%d"]`, side, n, n+1, n+1))
+		}
+	}
+	layers := "{" + strings.Join(graph, ", ") + "}"
+	for name, c := range map[string][3]string{
+		"a circle":        {`{"a": ["b"], "b": ["a", "c", "d"], "c": []}`, `["a", "x"]`, `["a","b","c"]`},
+		"edges of no use": {`{"a": 1, "b": {"c": "d"}, "c": ["a", 1, null]}`, `["b", "c"]`, `["a","b","c"]`},
+		"no edges":        {`{}`, `["a"]`, `[]`},
+		"no graph":        {`[]`, `["a"]`, ``},
+		"no beginning":    {`{"a": []}`, `"a"`, ``},
+	} {
+		got, fail := ask(p, `{"graph": `+c[0]+`, "from": `+c[1]+`}`, time.Minute)
+		if string(got) != c[2] || fail != nil {
+			t.Errorf("%s: %s %+v", name, got, fail)
+		}
+	}
+	got, fail := ask(p, `{"graph": `+layers+`, "from": ["r"]}`, time.Second)
+	if fail != nil || strings.Count(string(got), ",") != 80 {
+		t.Errorf("%s %+v", got, fail)
+	}
+}

@@ -52,7 +52,7 @@ func (s *scale) holds(term *ast.Term) bool {
 	case ast.String:
 		s.left -= len(value)
 	case ast.Number:
-		s.left -= len(value)
+		s.left -= len(value) - 1 // it has no quotes
 	case *ast.Array:
 		return !value.Until(refuses)
 	case ast.Set:

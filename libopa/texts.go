@@ -1,0 +1,105 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+const (
+	maxWidth  = 1_000_000 // of what a directive of sprintf writes: Go takes no more
+	widened   = 4         // a text in directives that quote or spell it, about
+	maxIndent = 16        // bytes that nobody counts
+	maxGroups = 16 << 20  // of all matches of a regular expression, some 60 bytes each
+)
+
+func init() {
+	for name, isHuge := range map[string]func([]*ast.Term) bool{
+		"json.marshal_with_options": isWide, "regex.find_all_string_submatch_n": areManyGroups, "regex.replace": isLongReplacement,
+		"sprintf": isLongFormat,
+	} {
+		topdown.RegisterBuiltinFunc(name, refusing(topdown.GetBuiltin(name), isHuge))
+	}
+}
+
+// refusing ends an evaluation that asks for a text of gigabytes, as joined does. The estimates are from above, and far from
+// what anybody writes.
+func refusing(write topdown.BuiltinFunc, isHuge func([]*ast.Term) bool) topdown.BuiltinFunc {
+	return func(context topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+		if isHuge(operands) {
+			return errHuge
+		}
+		return write(context, operands, iter)
+	}
+}
+
+func textAt(operands []*ast.Term, place int) string {
+	text, _ := operands[place].Value.(ast.String)
+	return string(text)
+}
+
+// isLongFormat: any directive may write any argument, by its index, and be as wide as it says.
+func isLongFormat(operands []*ast.Term) bool {
+	format := textAt(operands, 0)
+	directives, width, number := strings.Count(format, "%"), maxWidth*strings.Count(format, "*"), 0
+	for i := range len(format) {
+		if number = number*10 + int(format[i]-'0'); !isDigit(format[i]) {
+			number = 0
+		}
+		number = min(number, maxWidth)
+		if i+1 == len(format) || !isDigit(format[i+1]) {
+			width += number
+		}
+	}
+	longest := 0
+	if arguments, isArray := operands[1].Value.(*ast.Array); isArray {
+		arguments.Foreach(func(argument *ast.Term) {
+			if text, isText := argument.Value.(ast.String); isText {
+				longest = max(longest, len(text))
+				return
+			}
+			longest = max(longest, bytesOf(argument))
+		})
+	}
+	return width+directives*widened*longest > maxJoined
+}
+
+// isLongReplacement: a replacement may write the match any number of times.
+func isLongReplacement(operands []*ast.Term) bool {
+	written := strings.Count(textAt(operands, 2), "$") * len(textAt(operands, 0))
+	return written > maxJoined || areManyGroups([]*ast.Term{operands[1], operands[0]})
+}
+
+// areManyGroups: there may be a match at each byte, with all groups of the pattern.
+func areManyGroups(operands []*ast.Term) bool {
+	return (strings.Count(textAt(operands, 0), "(")+1)*len(textAt(operands, 1)) > maxGroups
+}
+
+// isWide: each part stands in a line of its own, after the prefix and as many times the indent as it is deep, which is no deeper than an input.
+func isWide(operands []*ast.Term) bool {
+	options, isObject := operands[1].Value.(ast.Object)
+	if !isObject {
+		return false
+	}
+	lengthOf := func(name string) int {
+		option := options.Get(ast.InternedTerm(name))
+		if option == nil {
+			return 0
+		}
+		text, _ := option.Value.(ast.String)
+		return len(text)
+	}
+	before, indent := lengthOf("prefix"), lengthOf("indent")
+	if before+indent <= maxIndent {
+		return false
+	}
+	return bytesOf(operands[0])*(before+indent*maxDepth) > maxJoined
+}
+
+// bytesOf is what a value has as JSON text, or more than maxJoined.
+func bytesOf(value *ast.Term) int {
+	whole := &scale{nil, maxJoined}
+	whole.holds(value)
+	return maxJoined - whole.left
+}

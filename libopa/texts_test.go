@@ -1,0 +1,41 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTextsOfGigabytesAreNotWritten(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, c := range map[string]struct {
+		rego  string
+		input any
+		want  string
+	}{
+		"directives":     {"sprintf(input, [1, `a`, 1.5])", "%d %s: %5.1f 100%%", "15"},
+		"a long text":    {"sprintf(`%s, %s and %v`, [input, input, [input]])", long, "3145739"},
+		"wide":           {"sprintf(input, [1])", strings.Repeat("%999999[1]d", 300), ""},
+		"wide by a star": {"sprintf(input, [999999, 1])", strings.Repeat("%[1]*[2]d", 300), ""},
+		"again":          {"sprintf(input[0], [input[1]])", []string{strings.Repeat("%[1]s", 300), long}, ""},
+		"again, a value": {"sprintf(input[0], [input])", []string{strings.Repeat("%[1]s", 300), long}, ""},
+		"the match":      {"regex.replace(input, `x+`, `<$0>`)", long, "1048578"},
+		"many matches":   {"regex.replace(input[0], `.*`, input[1])", []string{long, strings.Repeat("$0", 300)}, ""},
+		"groups":         {"regex.find_all_string_submatch_n(`(y)(x)(x)(x)?`, input, -1)", long, "0"},
+		"many groups":    {"regex.find_all_string_submatch_n(input[0], input[1], -1)", []string{strings.Repeat("()", 300), long}, ""},
+		"an indent":      {"json.marshal_with_options(input, {`indent`: `    `})", []string{long}, "1048586"},
+		"a long indent":  {"json.marshal_with_options(input.o, {`indent`: input.i})", map[string]any{"o": make([]int, 300), "i": long}, ""},
+		"a long prefix":  {"json.marshal_with_options(input.o, {`prefix`: input.i})", map[string]any{"o": make([]int, 300), "i": long}, ""},
+	} {
+		p := policyFrom(t, "package a\nd := count("+c.rego+")", `{}`, "a/d")
+		input, err := json.Marshal(c.input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, fail := ask(p, string(input), time.Minute)
+		if string(got) != c.want || (fail == nil) != (c.want != "") || fail != nil && fail.Kind != kindEvaluation {
+			t.Errorf("%s: %s %+v", name, got, fail)
+		}
+	}
+}

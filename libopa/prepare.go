@@ -18,9 +18,12 @@ import (
 )
 
 // withheld are the builtins that reach out of the process or into its environment, and those that can end it: the schema
-// builtins read files that a $ref names, and follow one that names itself until the stack is full. A policy that calls one
-// of them does not compile, unless the specification allows that one by name.
-var withheld = []string{"http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime"}
+// builtins read files that a $ref names, and follow one that names itself until the stack is full; a template is a program,
+// and one that counts to a billion fills the memory, with nothing to stop it. A policy that calls one of them does not
+// compile, unless the specification allows that one by name.
+var withheld = []string{
+	"http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime", "strings.render_template",
+}
 
 // specification is the JSON document that libopa_prepare takes.
 type specification struct {

@@ -14,7 +14,12 @@ _DNS = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-
 _PATTERN = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+\*?")
 MAX_PORT = 65535
 Builtin: TypeAlias = Literal[
-    "http.send", "json.match_schema", "json.verify_schema", "net.lookup_ip_addr", "opa.runtime"
+    "http.send",
+    "json.match_schema",
+    "json.verify_schema",
+    "net.lookup_ip_addr",
+    "opa.runtime",
+    "strings.render_template",
 ]
 """What libopa withholds: builtins that reach out of the process, or that can end it."""
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from extproc.core.engine import Evaluation, Question
 from extproc.core.point import Point
-from extproc.engines.embedded import EmbeddedEngine
+from extproc.engines.embedded import EmbeddedEngine, Options
 from extproc.engines.sources import PolicySet
 
 Policies = Callable[[str], PolicySet]
@@ -33,8 +33,10 @@ def ask(text: bytes) -> Question:
 
 
 @asynccontextmanager
-async def running(policies: PolicySet, threads: int = 2) -> AsyncIterator[EmbeddedEngine]:
-    engine = EmbeddedEngine(policies=policies, entrypoints=ENTRYPOINTS, threads=threads)
+async def running(
+    policies: PolicySet, threads: int = 2, options: Options | None = None
+) -> AsyncIterator[EmbeddedEngine]:
+    engine = EmbeddedEngine(policies=policies, entrypoints=ENTRYPOINTS, threads=threads, options=options)
     try:
         yield engine
     finally:

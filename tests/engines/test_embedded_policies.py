@@ -27,6 +27,7 @@ def test_a_builtin_that_reaches_out_does_not_load_and_the_rule_and_line_are_name
         "http.send": '({"method": "GET", "url": "http://a"})',
         "net.lookup_ip_addr": '("a")',
         "opa.runtime": "()",
+        "strings.render_template": '("{{.x}}", {})',
     }
     for builtin, arguments in calls.items():
         loaded = policies(f"package extproc.request\n\ndecision := {builtin}{arguments}\n")

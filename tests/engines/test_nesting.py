@@ -6,6 +6,7 @@ import json
 import pytest
 from engines.asking import Policies, ask, outcome, result, running
 
+from extproc.engines.embedded import Options
 from extproc.errors import EngineError
 
 _SELF_CALLING = '{{define "a"}}' + "{{with .}}" * 20 + '{{template "a" .}}' + "{{end}}" * 21 + '{{template "a" .}}'
@@ -30,7 +31,8 @@ _SELF_CALLING = '{{define "a"}}' + "{{with .}}" * 20 + '{{template "a" .}}' + "{
 )
 def test_a_text_that_would_fill_the_stack_ends_no_process(policies: Policies, call: str, text: str) -> None:
     async def scenario() -> None:
-        async with running(policies(f"package extproc.request\n\ndecision := {call}\n")) as engine:
+        rules = policies(f"package extproc.request\n\ndecision := {call}\n")
+        async with running(rules, options=Options(allow_builtins=("strings.render_template",))) as engine:
             error = await outcome(engine.decide(ask(json.dumps({"q": text}).encode()), 30))
             assert isinstance(error, EngineError)
 

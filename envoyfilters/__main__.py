@@ -1,7 +1,7 @@
 """Write the base, the overlays and the chart's schema into a folder, this one unless another is named.
 
-The base is the server before anybody asks it.  An overlay adds the EnvoyFilter, and replaces those objects of the base
-that its configuration changes; in-pod has no pods of its own, so no base.
+The base is the server before anybody asks it.  An overlay adds the EnvoyFilter, changes those objects of the base that
+its configuration changes, and deletes those that it does without; in-pod has no pods of its own, so no base.
 """
 
 import shutil
@@ -45,6 +45,7 @@ OVERLAYS = {
     "shadow": Overlay("shadow", Attachment(gateway=CLASSIC)),
     "request-only": Overlay("request-only", Attachment(gateway=CLASSIC)),
     "gateway-api": Overlay("service", Attachment(gateway=GATEWAY_API)),
+    "own-tls": Overlay("own-tls", Attachment(gateway=CLASSIC)),
     "in-pod": Overlay("in-pod", Attachment(gateway=CLASSIC, profile="in-pod")),
 }
 
@@ -57,10 +58,29 @@ def files() -> Iterator[tuple[str, str]]:
         documents = {_name(each): each for each in overlay.documents("all")}
         in_pod = overlay.attachment.profile == "in-pod"
         added = {file: each for file, each in documents.items() if in_pod or file not in base}
-        changed = {file: each for file, each in documents.items() if file not in added and each != base[file]}
-        yield from _folder(f"overlays/{name}", added, changed, base=not in_pod)
+        patches = {} if in_pod else dict(_patches(base, documents))
+        yield from _folder(f"overlays/{name}", added, patches, base=not in_pod)
         yield f"overlays/{name}/gateway-pods.yaml", manifests(overlay.documents("gateway-pods"))
     yield "chart/values.schema.json", values_schema()
+
+
+def _patches(base: dict[str, Document], documents: dict[str, Document]) -> Iterator[tuple[str, Document]]:
+    """What makes the documents of those of the base, by strategic merge."""
+    for file, old in base.items():
+        if file not in documents:
+            yield file, {"$patch": "delete", **{key: old[key] for key in ("apiVersion", "kind", "metadata")}}
+        elif documents[file] != old:
+            yield file, _over(old, documents[file])
+
+
+def _over(old: Document, new: Document) -> Document:
+    """The new one, with a null for each key that only the old one has: a merge would keep it."""
+    gone: Document = dict.fromkeys(key for key in old if key not in new)
+    kept: Document = {}
+    for key, value in new.items():
+        before = old.get(key)
+        kept[key] = _over(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return kept | gone
 
 
 def _folder(

@@ -22,6 +22,7 @@ OVERLAYS: dict[str, tuple[str, list[str]]] = {
     "shadow": ("shadow", []),
     "request-only": ("request-only", []),
     "gateway-api": ("service", GATEWAY_API),
+    "own-tls": ("own-tls", []),
     "in-pod": ("in-pod", ["--profile", "in-pod"]),
 }
 

@@ -9,8 +9,8 @@ from extproc.istio.manifests.pod import QUANTITY_PATTERN
 
 Schema = dict[str, object]
 
-ELSEWHERE = ("listen", "workers", "admin", "blocking", "tls")
-"""Keys that the chart writes itself, that are values of their own, or that its pods with their sidecars do not need."""
+ELSEWHERE = ("listen", "workers", "admin", "blocking")
+"""Keys that the chart writes itself, or that are values of their own."""
 
 MOST_WHOLE = 2**53 - 1
 """RFC 8259 section 6: helm holds every number of its values as binary64, and a larger one loses digits in silence."""
@@ -27,12 +27,9 @@ def values_schema() -> str:
     definitions = server["$defs"]
     _bounds(definitions)
     configuration = {name: each for name, each in server["properties"].items() if name not in ELSEWHERE}
-    for name in ("paths", "bundle_keys"):  # paths of the pod
-        del definitions["Policy"]["properties"][name]
+    configuration["tls"] = {"$ref": "#/$defs/Tls"}
+    _without_paths(definitions)
     definitions["Policy"]["properties"]["data"]["additionalProperties"] = {"$ref": "#/$defs/Document"}
-    del definitions["Tls"]
-    for name in ("directory", "key", "hmac_key"):
-        del definitions["Evidence"]["properties"][name]
     # helm takes a null for "as the chart has it", so what only a null can say is `inspectResponses: false`.
     definitions["Points"]["properties"]["response"] = {"type": "string"}
     # Envoy's enumeration of statuses is closed; these have a name in the template.
@@ -64,6 +61,19 @@ def _document() -> Schema:
     """Any JSON, with numbers that helm does not change."""
     again = {"$ref": "#/$defs/Document"}
     return {"minimum": -MOST_WHOLE, "maximum": MOST_WHOLE, "additionalProperties": again, "items": again}
+
+
+def _without_paths(definitions: dict[str, dict[str, dict[str, object]]]) -> None:
+    """Of a pod: the chart writes them.
+
+    Those of `tls` stay, and nothing of it is required: a template refuses what is too much or missing, and says what to
+    write instead, or where the files come from.
+    """
+    for section, names in (("Policy", ("paths", "bundle_keys")), ("Evidence", ("directory", "key", "hmac_key"))):
+        for name in names:
+            del definitions[section]["properties"][name]
+    del definitions["Tls"]["required"]
+    definitions["Tls"]["properties"]["client_san"] = {"type": "array", "items": {"type": "string"}}
 
 
 def _gateway() -> Schema:

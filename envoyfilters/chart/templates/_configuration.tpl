@@ -19,6 +19,18 @@ mutations:
 {{- toJson $set -}}
 {{- end }}
 
+{{/* Whether the server ends mutual TLS itself, in pods without sidecars: not empty. */}}
+{{- define "extproc.ownTls" -}}
+{{- if hasKey .Values.configuration "tls" -}}
+{{- $tls := .Values.configuration.tls -}}
+{{- range list "certificate" "key" "client_ca" -}}
+{{- if hasKey $tls . }}{{ fail (printf "configuration.tls.%s: take it out and make the Secret extproc-tls: the server reads its tls.crt, tls.key and ca.crt" .) }}{{ end -}}
+{{- end -}}
+{{- if not $tls.client_san }}{{ fail "configuration.tls.client_san: name a URI or DNS name of the gateway's certificate, such as spiffe://example.org/gateway, or take tls out and have sidecars: anybody whom the CA certifies could ask" }}{{ end -}}
+yes
+{{- end -}}
+{{- end }}
+
 {{/* What the server reads: the values, and the addresses and paths of a pod. */}}
 {{- define "extproc.file" -}}
 {{- $policy := dict "paths" (list "/etc/extproc/policies/policies") -}}
@@ -30,6 +42,7 @@ mutations:
   "policy" $policy
   "evidence" (dict "directory" "/var/lib/extproc/receipts" "key" "/etc/extproc/keys/signing.pem" "hmac_key" "/etc/extproc/keys/hmac.key")
 -}}
+{{- if include "extproc.ownTls" . }}{{ $_ := set $pod "tls" (dict "certificate" "/etc/extproc/tls/tls.crt" "key" "/etc/extproc/tls/tls.key" "client_ca" "/etc/extproc/tls/ca.crt") }}{{ end -}}
 {{- mergeOverwrite (deepCopy .Values.configuration) (dict "blocking" (deepCopy .Values.blocking)) $pod | toPrettyJson -}}
 {{- end }}
 

@@ -24,6 +24,8 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 OPTED_IN = ClassicGateway("istio-system", "istio-ingressgateway-service-account", (("extproc", "enabled"),))
 PLAIN = Attachment(gateway=OPTED_IN, namespace="gate")
 RESPONSES_PASS = {"policy": {"points": {"response": None}}}
+SAN = {"tls": {"client_san": ["spiffe://example.org/gateway", "gateway.example.org"]}}
+FILES = {"tls": {"certificate": "c.pem", "key": "k.pem", "client_ca": "a.pem"}}
 
 CASES: dict[str, tuple[Object, Object, Attachment]] = {
     "defaults": ({}, {}, PLAIN),
@@ -92,6 +94,16 @@ CASES: dict[str, tuple[Object, Object, Attachment]] = {
         {},
         replace(PLAIN, gateway=ApiGateway("shop", "edge")),
     ),
+    "TLS of our own": ({"configuration": SAN}, FILES, PLAIN),
+    "TLS of our own, gateway api": (
+        {
+            "configuration": {"policy": {"mode": "shadow"}, **SAN},
+            "gateway": {"kind": "gateway-api", "namespace": "shop", "name": "edge"},
+            "revision": "stable",
+        },
+        FILES,
+        replace(PLAIN, gateway=ApiGateway("shop", "edge")),
+    ),
 }
 
 
@@ -132,7 +144,8 @@ def comparable(documents: Iterable[Object]) -> dict[tuple[str, str], Object]:
     """By name; without what differs on purpose: the namespace is helm's, and injection is asked for by the pods."""
     found = {(each["kind"], each["metadata"]["name"]): each for each in documents if each["kind"] != "Namespace"}
     template = found["Deployment", "extproc"]["spec"]["template"]["metadata"]
-    template["labels"] = {"app.kubernetes.io/name": template["labels"]["app.kubernetes.io/name"]}
+    if template["labels"].get("sidecar.istio.io/inject") == "true":
+        del template["labels"]["sidecar.istio.io/inject"]
     template["annotations"]["extproc/content"] = "a digest"
     data = found["ConfigMap", "extproc-config"]["data"]
     data["extproc.yaml"] = Settings.model_validate(yaml.safe_load(data["extproc.yaml"]))
@@ -155,8 +168,9 @@ def test_a_namespace_that_reads_like_a_number_is_a_name(tmp_path: Path) -> None:
     assert {each["metadata"]["namespace"] for each in documents} == {"123", "istio-system"}
 
 
-def test_lint_finds_nothing(tmp_path: Path) -> None:
-    done = helm(tmp_path, {}, "lint", str(CHART), "--strict")
+@pytest.mark.parametrize("values", [{}, {"configuration": SAN}], ids=["defaults", "TLS of our own"])
+def test_lint_finds_nothing(tmp_path: Path, values: Object) -> None:
+    done = helm(tmp_path, values, "lint", str(CHART), "--strict")
 
     assert done.returncode == 0, done.stdout
     assert re.findall(r"\[(?:WARNING|ERROR)\].*", done.stdout) == []

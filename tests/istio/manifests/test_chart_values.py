@@ -32,6 +32,18 @@ REFUSED: dict[str, tuple[Object, str]] = {
         "/configuration/policy/data/accounts/0/id': maximum: got 9.007",
     ),
     "a size that is none": ({"receipts": {"size": "lots"}}, "/receipts/size"),
+    "a misspelt key of tls": ({"configuration": {"tls": {"san": ["gateway.example"]}}}, "'san' not allowed"),
+}
+TLS_REFUSED: dict[str, tuple[Object, str]] = {
+    "a peer that nobody checks": ({}, "client_san: name a URI or DNS name of the gateway's certificate"),
+    "no name": ({"client_san": []}, "client_san: name a URI or DNS name of the gateway's certificate"),
+    **{
+        f"a path for {key}": (
+            {"client_san": ["gateway.example"], key: "/etc/tls.pem"},
+            f"configuration.tls.{key}: take it out and make the Secret extproc-tls",
+        )
+        for key in ("certificate", "key", "client_ca")
+    },
 }
 
 
@@ -41,6 +53,16 @@ def test_helm_refuses(tmp_path: Path, case: str) -> None:
     done = helm(tmp_path, values, "template", "extproc", str(CHART))
 
     assert done.returncode == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("schema", [(), ("--skip-schema-validation",)], ids=["by schema", "without"])
+@pytest.mark.parametrize("case", TLS_REFUSED)
+def test_helm_says_what_else_to_write_for_tls(tmp_path: Path, case: str, schema: tuple[str, ...]) -> None:
+    tls, message = TLS_REFUSED[case]
+    done = helm(tmp_path, {"configuration": {"tls": tls}}, "template", "extproc", str(CHART), *schema)
+
+    assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
 
 
@@ -71,6 +93,8 @@ BLANK_SETTINGS = [
     "inspection/request_body_bytes",
     "headers/prefix",
     "envoy/message_timeout_ms",
+    "tls",
+    "tls/client_san",
 ]
 
 

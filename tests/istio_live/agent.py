@@ -39,7 +39,7 @@ async def certified(plane: ControlPlane, namespace: str, service_account: str) -
 
 
 class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):
-    """What istiod's configuration asks for: `default` and `ROOTCA`, or the pod's `file-cert:…` and `file-root:…`."""
+    """What istiod's configuration asks for: `default` and `ROOTCA`."""
 
     def __init__(self, root: bytes, identity: Identity) -> None:
         self._root, self._identity = root, identity
@@ -57,7 +57,7 @@ class _Secrets(sds_pb2_grpc.SecretDiscoveryServiceServicer):
 
     def _secret(self, name: str) -> Secret:
         secret = Secret(name=name)
-        if name == "ROOTCA" or name.startswith("file-root:"):
+        if name == "ROOTCA":
             secret.validation_context.trusted_ca.inline_bytes = self._root
         else:
             secret.tls_certificate.certificate_chain.inline_bytes = self._identity.certificate

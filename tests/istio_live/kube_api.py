@@ -89,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         if where is not None and where.resource.plural == "tokenreviews":
             self._answer(201, body | {"status": _token_status(body["spec"]["token"])})
             return
+        if where is not None and where.resource.plural == "subjectaccessreviews":
+            self._answer(201, body | {"status": {"allowed": self._may(body["spec"])}})
+            return
         if where is None or where.status or "apiVersion" not in body:  # a review of access; a status
             self._answer(200, body)
             return
@@ -96,6 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
             body.setdefault("metadata", {}).setdefault("namespace", where.namespace)
         self.objects.write(body)
         self._answer(201 if self.command == "POST" else 200, body)
+
+    def _may(self, review: Object) -> bool:
+        """Whether a RoleBinding names the service account: all that its Role could say is granted."""
+        home = review["resourceAttributes"]["namespace"]
+        bindings, _ = self.objects.listed(Resource("rbac.authorization.k8s.io", "rolebindings"), home)
+        names = {f"system:serviceaccount:{home}:{each['name']}" for one in bindings for each in one["subjects"]}
+        return review["user"] in names
 
     def do_PUT(self) -> None:
         self.do_POST()

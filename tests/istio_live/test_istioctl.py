@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from istio.manifests.rendering import CLASSIC, GATEWAY_API, IN_POD, WORKLOAD, configured, one, rendered
+from istio.manifests.rendering import CLASSIC, GATEWAY_API, IN_POD, TLS, WORKLOAD, configured, one, rendered
 from istio.manifests.test_chart import CASES, templated
 from istio.manifests.test_kustomize import FOLDER, OVERLAYS, built
 from istio_live.istioctl import NOTHING, Said, analyze, validate
@@ -48,7 +48,7 @@ def test_nothing_is_said_of_what_the_command_prints(tmp_path: Path, case: str) -
     assert both(rendered(configured(tmp_path, text), attachment, workload), tmp_path) == SOUND
 
 
-@pytest.mark.parametrize("folder", ["base", *(f"overlays/{name}" for name in OVERLAYS)])
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{name}" for name in OVERLAYS if name != "own-tls")])
 def test_nothing_is_said_of_what_kustomize_builds(tmp_path: Path, folder: str) -> None:
     assert both(built(FOLDER / folder), tmp_path) == SOUND
 
@@ -56,6 +56,22 @@ def test_nothing_is_said_of_what_kustomize_builds(tmp_path: Path, folder: str) -
 @pytest.mark.parametrize("case", ["defaults", "an excluded route", "another mesh", "gateway api"])
 def test_nothing_is_said_of_the_chart(tmp_path: Path, case: str) -> None:
     assert both(templated(tmp_path, CASES[case][0]), tmp_path) == SOUND
+
+
+OWN_TLS: dict[str, Callable[[Path], list[Object]]] = {
+    "the command": lambda folder: rendered(configured(folder, TLS)),
+    "kustomize": lambda _: built(FOLDER / "overlays/own-tls"),
+    "the chart": lambda folder: templated(folder, CASES["TLS of our own"][0]),
+}
+
+
+@pytest.mark.parametrize("source", OWN_TLS)
+def test_analyze_counts_no_ca_of_a_secret_and_says_nothing_else_of_tls_of_our_own(tmp_path: Path, source: str) -> None:
+    validated, analyzed = both(OWN_TLS[source](tmp_path), tmp_path)
+    (remark,) = analyzed.remarks
+
+    assert (validated, analyzed.word) == (NOTHING, "warns")
+    assert remark.startswith("Warning [IST0128] (DestinationRule ")
 
 
 @pytest.mark.parametrize("example", sorted(folder.name for folder in EXAMPLES.glob("[!.]*")))

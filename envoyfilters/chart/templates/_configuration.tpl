@@ -53,6 +53,13 @@ policies__{{ $name | replace "/" "__" }}: {{ $text | toJson }}
 {{- end }}
 {{- end }}
 
+{{/* After the content, as extproc.istio.manifests.files.policies_name does it. */}}
+{{- define "extproc.policiesName" -}}
+{{- $lines := list -}}
+{{- range $name, $text := .Values.policies }}{{ $lines = append $lines (printf "%s  policies__%s" (sha256sum $text) ($name | replace "/" "__")) }}{{ end -}}
+extproc-policies-{{ $lines | sortAlpha | join "\n" | sha256sum | trunc 10 }}
+{{- end }}
+
 {{/* Envoy's buffer, and the most that a container holds (extproc.server.translation.most_memory_bytes). */}}
 {{- define "extproc.buffer" -}}
 {{- $inspection := (include "extproc.settings" . | fromJson).inspection -}}

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import walk
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,6 @@ SIGNING_KEY = "signing.pem"
 HMAC_KEY = "hmac.key"
 
 CONFIG_NAME = f"{NAME}-config"
-POLICIES_NAME = f"{NAME}-policies"
 KEYS_NAME = f"{NAME}-keys"
 TLS_NAME = f"{NAME}-tls"
 GATEWAY_TLS_NAME = f"{NAME}-gateway-tls"
@@ -107,6 +106,16 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def policies_name(files: Iterable[PolicyFile]) -> str:
+    """Of their ConfigMap, after its content: that of pods that run never changes.
+
+    Under one name kubelet would give pods of an old rendering, which mount the old list of files, those of them that
+    changed and none that is new.  A rule that moved to a file of its own would be in neither.
+    """
+    lines = "\n".join(sorted(f"{hashlib.sha256(file.content).hexdigest()}  {file.key}" for file in files))
+    return f"{NAME}-policies-{hashlib.sha256(lines.encode()).hexdigest()[:10]}"
+
+
 def policies_map(attachment: Attachment, files: tuple[PolicyFile, ...]) -> Document:
     """Text as text, bundles as base64."""
     texts: dict[str, str] = {}
@@ -117,7 +126,7 @@ def policies_map(attachment: Attachment, files: tuple[PolicyFile, ...]) -> Docum
         except UnicodeDecodeError:
             bundles[file.key] = base64.b64encode(file.content).decode()
     content = {name: value for name, value in (("data", texts), ("binaryData", bundles)) if value}
-    return kubernetes_object("v1", "ConfigMap", attachment.home, name=POLICIES_NAME, **content)
+    return kubernetes_object("v1", "ConfigMap", attachment.home, name=policies_name(files), **content)
 
 
 def config_map(attachment: Attachment, settings: Settings) -> Document:

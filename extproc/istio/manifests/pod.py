@@ -12,11 +12,11 @@ from extproc.istio.manifests.files import (
     KEYS,
     KEYS_NAME,
     POLICIES,
-    POLICIES_NAME,
     RECEIPTS,
     TLS,
     TLS_NAME,
     PolicyFile,
+    policies_name,
 )
 from extproc.istio.manifests.objects import Document
 
@@ -130,7 +130,7 @@ def volumes(workload: Workload, policies: Sequence[PolicyFile], *, tls: bool = F
     ]
     if policies:
         items = [{"key": file.key, "path": str(file.path)} for file in policies]
-        found.insert(1, {"name": f"{NAME}-policies", "configMap": {"name": POLICIES_NAME, "items": items}})
+        found.insert(1, {"name": f"{NAME}-policies", "configMap": {"name": policies_name(policies), "items": items}})
     if tls:
         found.append({"name": TLS_NAME, "secret": {"secretName": TLS_NAME, "defaultMode": 0o440}})
     return found

@@ -51,6 +51,12 @@ def one(documents: Sequence[Object], kind: str, name: str = "extproc") -> Object
     return found
 
 
+def policies(documents: Sequence[Object]) -> Object:
+    """Their ConfigMap, which is named after what it holds."""
+    (found,) = (each for each in documents if each["kind"] == "ConfigMap" and "policies" in each["metadata"]["name"])
+    return found
+
+
 def problems(documents: Sequence[Mapping[str, object]], schemas: Path) -> str:
     """What kubeconform says, strictly; empty when all is well."""
     where = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"

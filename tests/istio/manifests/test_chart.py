@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from istio.manifests.rendering import POLICY, ROOT, SCHEMAS, Object, problems
 
 from extproc.config import Settings, load_settings
 from extproc.istio.attachment import ApiGateway, Attachment, ClassicGateway
+from extproc.istio.manifests.files import PolicyFile, policies_name
 from extproc.istio.manifests.pod import Workload
 from extproc.istio.manifests.render import render
 from extproc.server.translation import most_memory_bytes
@@ -190,3 +191,12 @@ def test_a_change_of_a_policy_is_a_rollout(tmp_path: Path) -> None:
 
     digests = {digest({}), digest({"policies": {"a.rego": "package a\n"}}), digest({"blocking": {"status": 451}})}
     assert len(digests) == 3
+
+
+def test_the_policies_are_named_after_their_content_as_the_command_does_it(tmp_path: Path) -> None:
+    texts = {"a/b.rego": "package a\n", "a.rego": "package b # é\n", "z/data.json": "{}"}
+    documents = templated(tmp_path, {"policies": texts})
+    maps = [each["metadata"]["name"] for each in documents if each["kind"] == "ConfigMap"]
+
+    files = [PolicyFile(PurePosixPath("policies", name), text.encode()) for name, text in texts.items()]
+    assert sorted(maps) == ["extproc-config", policies_name(files)]

@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from istio.manifests.rendering import CLASSIC, IN_POD, Object, configured, lay_out, one, rendered
+from istio.manifests.rendering import CLASSIC, IN_POD, Object, configured, lay_out, one, policies, rendered
 
 from extproc.config import load_settings
 from extproc.engines.sources import load
 from extproc.errors import ConfigurationError
+from extproc.istio.attachment import Attachment
+from extproc.istio.manifests.render import Part
 
 
 def in_the_pod(documents: list[Object]) -> Object:
@@ -62,13 +64,36 @@ def test_the_pod_reads_the_same_policies_under_the_same_digest(tmp_path: Path) -
     assert (there.policy_digest, there.data_digest) == (here.policy_digest, here.data_digest)
 
 
+@pytest.mark.parametrize("attachment", [CLASSIC, IN_POD], ids=["service", "in-pod"])
+def test_pods_of_an_old_rendering_never_read_a_part_of_a_new_policy(tmp_path: Path, attachment: Attachment) -> None:
+    """Kubelet would give them a changed file and not a new one: a rule that moved there would be in neither."""
+    file = configured(tmp_path, "listen: unix:///run/extproc/x.sock\n" if attachment is IN_POD else "")
+
+    def mounted() -> str:
+        part: Part = "gateway-pods" if attachment is IN_POD else "server"
+        template = rendered(file, attachment, part=part)[-1]["spec"]["template"]
+        (volume,) = (each for each in template["spec"]["volumes"] if each["name"] == "extproc-policies")
+        name = policies(rendered(file, attachment))["metadata"]["name"]
+        assert volume["configMap"]["name"] == name
+        return name
+
+    first, again = mounted(), mounted()
+    rule = tmp_path / "policies/shop/request.rego"
+    moved = rule.rename(rule.with_name("moved.rego"))
+    renamed = mounted()
+    moved.write_text("package extproc.request\n")
+
+    assert first == again
+    assert len({first, renamed, mounted()}) == 3
+
+
 def test_tests_and_hidden_files_stay_at_home(tmp_path: Path) -> None:
     file = configured(tmp_path)
     for name in (".hidden/a.rego", ".b.rego", "notes.txt"):
         (tmp_path / "policies" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "policies" / name).write_text("package a\n")
 
-    assert sorted(one(rendered(file), "ConfigMap", "extproc-policies")["data"]) == [
+    assert sorted(policies(rendered(file))["data"]) == [
         "policies__shop__data.json",
         "policies__shop__request.rego",
     ]
@@ -80,7 +105,7 @@ def test_a_bundle_travels_as_it_is_and_its_keys_come_from_the_secret(tmp_path: P
     file.write_text("policy: {paths: [b.tar.gz], bundle_keys: {ours: {file: keys/ours.pem, algorithm: ES256}}}\n")
 
     documents = rendered(file)
-    assert one(documents, "ConfigMap", "extproc-policies")["binaryData"] == {"b.tar.gz": "H4v/"}
+    assert policies(documents)["binaryData"] == {"b.tar.gz": "H4v/"}
     assert in_the_pod(documents)["policy"] == {
         "paths": ["/etc/extproc/policies/b.tar.gz"],
         "bundle_keys": {"ours": {"file": "/etc/extproc/keys/ours.pem", "algorithm": "ES256"}},

@@ -83,8 +83,8 @@ DENIED = Outcome("probe_denied", Severity.NOTE, "The denial arrived with the ser
 ALLOWED = Outcome(
     "probe_allowed",
     Severity.ERROR,
-    "The server was asked, and its policy allows the probe: it proves nothing.",
-    "Serve policies/extproc/request/probe.rego, or name a request that your policy denies.",
+    "The server was asked and let the probe pass: its policy does, or it has another mode than this file.",
+    "Serve policies/extproc/request/probe.rego or name a request that your policy denies; restart the server's pods.",
 )
 UNINSPECTED = Outcome(
     "probe_uninspected",
@@ -113,7 +113,7 @@ UNREACHABLE = Outcome(
 UNENFORCED = Outcome(
     "probe_unenforced",
     Severity.WARNING,
-    "By configuration nothing is blocked.",
+    "This configuration blocks nothing; where the probe was refused, the server that runs has another one.",
     "Set policy.mode: enforce when the trial is over.",
 )
 OTHER_POLICY = Outcome(

@@ -176,3 +176,19 @@ def test_a_probe_that_is_none_is_refused(url: str, headers: list[str]) -> None:
 
 def test_no_two_outcomes_have_one_id() -> None:
     assert len({outcome.id for outcome in OUTCOMES}) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize(
+    ("mode", "answer", "said"),
+    [
+        ("enforce", Answer(200, {"x-extproc-verdict": "allow"}, b""), "another mode than this file"),
+        ("shadow", Answer(403, {"x-extproc-verdict": "deny"}, b""), "the server that runs has another one"),
+    ],
+)
+def test_a_server_of_another_mode_than_the_files_is_named(
+    mode: str, answer: Answer, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTPROC_POLICY__PATHS", '["policies"]')
+    monkeypatch.setenv("EXTPROC_POLICY__MODE", mode)
+
+    assert said in judge(answer, load_settings(None))[0].why

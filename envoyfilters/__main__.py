@@ -60,7 +60,8 @@ def files() -> Iterator[tuple[str, str]]:
         added = {file: each for file, each in documents.items() if in_pod or file not in base}
         patches = {} if in_pod else dict(_patches(base, documents))
         yield from _folder(f"overlays/{name}", added, patches, base=not in_pod)
-        yield f"overlays/{name}/gateway-pods.yaml", manifests(overlay.documents("gateway-pods"))
+        (patch,) = overlay.documents("gateway-pods")
+        yield f"overlays/{name}/gateway-pods.yaml", manifests([_named(patch)])
     yield "chart/values.schema.json", values_schema()
 
 
@@ -96,6 +97,12 @@ def _folder(
     yield f"{folder}/kustomization.yaml", manifests([kustomization])
     for file, document in (resources | patches).items():
         yield f"{folder}/{file}", manifests([document])
+
+
+def _named(patch: Document) -> Document:
+    """Of a Deployment that kustomize and kubectl know: without a kind and a name kustomize refuses it."""
+    stock: Document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istio-ingressgateway"}}
+    return patch if "kind" in patch else stock | patch
 
 
 def _name(document: Document) -> str:

@@ -1,6 +1,8 @@
 """envoyfilters/: what is committed is what the command prints, and kustomize makes nothing else of it."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -12,10 +14,14 @@ from istio.manifests.rendering import ROOT, SCHEMAS, Object, problems
 from typer.testing import CliRunner
 
 from extproc.cli.render import app
+from extproc.errors import ConfigurationError
+from extproc.istio.manifests.reading import check_files
+from extproc.istio.protojson import manifests
 
 FOLDER = ROOT / "envoyfilters"
 KUSTOMIZE = ROOT / ".tools/bin/kustomize"
 
+STOCK: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istio-ingressgateway"}}
 GATEWAY_API = ["--gateway", "gateway-api", "--gateway-namespace", "istio-ingress", "--gateway-name", "gateway"]
 OVERLAYS: dict[str, tuple[str, list[str]]] = {
     "service": ("service", []),
@@ -73,9 +79,48 @@ def test_an_overlay_is_what_the_command_prints(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_patch_of_the_gateways_pods_is_what_the_command_prints(overlay: str) -> None:
-    committed = list(yaml.safe_load_all((FOLDER / "overlays" / overlay / "gateway-pods.yaml").read_text()))
+    (committed,) = yaml.safe_load_all((FOLDER / "overlays" / overlay / "gateway-pods.yaml").read_text())
+    (patch,) = printed(overlay, "--part", "gateway-pods")
 
-    assert committed == printed(overlay, "--part", "gateway-pods")
+    assert committed == STOCK | patch
+
+
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"gateway-api"}))
+def test_kustomize_takes_the_patch_of_the_gateways_pods(tmp_path: Path, overlay: str) -> None:
+    labels, proxy = {"istio": "ingressgateway"}, {"name": "istio-proxy", "image": "auto"}
+    pods = {"metadata": {"labels": labels}, "spec": {"containers": [proxy]}}
+    spec = {"selector": {"matchLabels": labels}, "template": pods}
+    (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(STOCK | {"spec": spec}))
+    shutil.copy(FOLDER / "overlays" / overlay / "gateway-pods.yaml", tmp_path)
+    page = (ROOT / "docs/how-to/attach-with-kustomize.md").read_text()
+    (patches,) = (each for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "gateway-pods" in each)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [gateway.yaml]\n{patches}")
+
+    (deployment,) = built(tmp_path)
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["labels"] == labels | {"extproc": "enabled"}
+    assert "ext_proc_graceful_grpc_close" in template["metadata"]["annotations"]["proxy.istio.io/config"]
+    assert ("extproc" in [each["name"] for each in template["spec"]["containers"]]) == (overlay == "in-pod")
+
+
+def test_what_the_how_to_says_of_kustomize_is_so(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/attach-with-kustomize.md").read_text()
+    (own,) = (each for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "server.yaml" in each)
+    for name, text in {"own": own, "moved": "resources: [../own]\nnamespace: extproc\n"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kustomization.yaml").write_text(text)
+    for part in ("server", "gateway"):
+        (tmp_path / "own" / f"{part}.yaml").write_text(manifests(printed("service", "--part", part)))
+
+    def checked(folder: Path) -> int:
+        (tmp_path / "all.yaml").write_text(manifests(built(folder)))
+        return check_files([tmp_path / "all.yaml"])
+
+    pods = by_name(built(tmp_path / "own"))["Deployment", "extproc"]["spec"]["template"]["spec"]
+    assert pods["imagePullSecrets"] == [{"name": "registry"}]
+    assert checked(tmp_path / "own") == 1
+    with pytest.raises(ConfigurationError, match="extproc is not the server's own"):
+        checked(tmp_path / "moved")
 
 
 def test_the_base_is_a_server_that_nobody_asks() -> None:

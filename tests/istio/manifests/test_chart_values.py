@@ -1,6 +1,7 @@
 """The chart's values: what helm refuses, and where they are written down."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,3 +129,40 @@ def test_the_reference_has_every_value_with_its_default() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| `(.*?)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
 
     assert {name: yaml.safe_load(default) for name, default in rows} == leaves(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "Only pods with extproc=enabled"),
+        ({"gateway": {"enabled": False}}, "nobody asks it"),
+        ({"gateway": {"kind": "gateway-api", "namespace": "shop", "name": "edge"}}, "The Gateway edge in shop asks"),
+        ({"configuration": {"policy": {"mode": "shadow"}}}, "policy.mode is shadow: nothing is blocked"),
+    ],
+)
+def test_the_notes_say_who_asks(tmp_path: Path, values: Object, said: str) -> None:
+    """Helm prints them after an installation alone, so they stand in a manifest here."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    notes = (chart / "templates/NOTES.txt").read_text()
+    wrapped = (
+        f'{{{{- define "notes" }}}}{notes}{{{{ end }}}}\nkind: Notes\nnotes: {{{{ include "notes" . | toJson }}}}\n'
+    )
+    (chart / "templates/notes.yaml").write_text(wrapped)
+
+    done = helm(tmp_path, values, "template", "extproc", str(chart), "--show-only", "templates/notes.yaml")
+    (text,) = (each["notes"] for each in yaml.safe_load_all(done.stdout) if each)
+    assert said in text
+    assert ("nothing is blocked" in text) == ("configuration" in values)
+    assert "extproc doctor --probe" in text
+
+
+def test_the_patch_of_the_readme_is_what_the_command_prints() -> None:
+    (written,) = re.findall(r"--patch '(.*?)'\n```", (CHART / "README.md").read_text(), re.DOTALL)
+    committed = yaml.safe_load((ROOT / "envoyfilters/overlays/service/gateway-pods.yaml").read_text())
+
+    def read(patch: Object) -> Object:
+        metadata = patch["spec"]["template"]["metadata"]
+        return metadata | {"annotations": {k: yaml.safe_load(v) for k, v in metadata["annotations"].items()}}
+
+    assert read(yaml.safe_load(written)) == read(committed)

@@ -103,6 +103,31 @@ def test_kustomize_takes_the_patch_of_the_gateways_pods(tmp_path: Path, overlay:
     assert ("extproc" in [each["name"] for each in template["spec"]["containers"]]) == (overlay == "in-pod")
 
 
+def test_the_container_beside_the_gateway_goes_as_the_how_to_says(tmp_path: Path) -> None:
+    """Kubectl merges as kustomize does; what stays is the label, the annotations and the group of the volumes."""
+    mount, labels = {"name": "certs", "mountPath": "/certs"}, {"istio": "ingressgateway"}
+    pod = {
+        "containers": [{"name": "istio-proxy", "image": "auto", "volumeMounts": [mount]}],
+        "volumes": [{"name": "certs", "emptyDir": {}}],
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    page = (ROOT / "docs/how-to/attach-in-pod.md").read_text()
+    (away,) = re.findall(r"--patch '(.*?)'\n", page, re.DOTALL)
+    (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(STOCK | {"spec": spec}))
+    (tmp_path / "away.yaml").write_text(yaml.safe_dump(STOCK | yaml.safe_load(away)))
+    shutil.copy(FOLDER / "overlays/in-pod/gateway-pods.yaml", tmp_path)
+
+    def patched(*files: str) -> Object:
+        patches = [{"path": file} for file in files]
+        (tmp_path / "kustomization.yaml").write_text(
+            yaml.safe_dump({"resources": ["gateway.yaml"], "patches": patches})
+        )
+        return built(tmp_path)[0]["spec"]["template"]["spec"]
+
+    assert len(patched("gateway-pods.yaml")["volumes"]) == 7
+    assert patched("gateway-pods.yaml", "away.yaml") == pod | {"securityContext": {"fsGroup": 1337}}
+
+
 def test_what_the_how_to_says_of_kustomize_is_so(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/attach-with-kustomize.md").read_text()
     (own,) = (each for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "server.yaml" in each)

@@ -1,6 +1,5 @@
 """What operators get wrong around our filters: coverage, routes, the cluster."""
 
-import copy
 from collections.abc import Callable
 
 from istio.doctor.envoys import Document, http_filter, manager
@@ -9,10 +8,12 @@ from istio.doctor.mutating import (
     TYPE,
     Mistake,
     all_of,
+    another_route,
     clustering,
     managing,
     on_the_route,
     setting,
+    unreached_route,
     without,
 )
 from server.authority import Authority
@@ -68,12 +69,6 @@ RAW = {
 }
 ADDRESS = ("load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint", "address", "socket_address", "address")
 far_away = clustering(*ADDRESS, to="192.0.2.1")
-
-
-def another_route(one: Document) -> None:
-    """Before the one that takes everything there is one for a path, the same but for that."""
-    routes = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"]
-    routes.insert(0, {**copy.deepcopy(routes[0]), "match": {"path": "/health"}})
 
 
 def naming_the_route(name: str) -> Callable[[Document], None]:
@@ -141,6 +136,9 @@ GATEWAY_MISTAKES = {
         "route_excluded", '.clusters[0].typed_per_filter_config["extproc.policy"]', on_one_of_two_clusters
     ),
     "all routes excluded": Mistake("host_excluded", ".virtual_hosts[0]", on_the_route(**BOTH_OFF)),
+    "the route that takes all excluded": Mistake(
+        "host_excluded", ".virtual_hosts[0]", all_of(unreached_route, on_the_route(**BOTH_OFF))
+    ),
     "a host excluded": Mistake(
         "host_excluded",
         '.virtual_hosts[0].typed_per_filter_config["extproc.policy"]',

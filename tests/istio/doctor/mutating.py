@@ -100,6 +100,18 @@ def on_the_route(**entries: Document) -> Callable[[Document], None]:
     return mutate
 
 
+def another_route(one: Document) -> None:
+    """Before the one that takes everything there is one for a path, the same but for that."""
+    routes = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"]
+    routes.insert(0, {**copy.deepcopy(routes[0]), "match": {"path": "/health"}})
+
+
+def unreached_route(one: Document) -> None:
+    """Behind the one that takes everything there is the same again."""
+    routes = manager(one["listener"])["route_config"]["virtual_hosts"][0]["routes"]
+    routes.append(copy.deepcopy(routes[0]))
+
+
 def renamed(name: str) -> Callable[[Document], None]:
     def mutate(one: Document) -> None:
         http_filter(one["listener"], "extproc.policy")["name"] = name

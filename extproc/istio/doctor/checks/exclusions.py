@@ -35,11 +35,23 @@ class _Host:
     node: Node
     routes: tuple[Node, ...]
 
+    @property
+    def reached(self) -> tuple[Node, ...]:
+        """Up to the first that takes every request."""
+        last = next((number for number, route in enumerate(self.routes) if _takes_all(route)), len(self.routes))
+        return self.routes[: last + 1]
+
     def meant(self, route: Node, names: frozenset[str]) -> bool:
         """Whether a route is named, alone or with a domain of its host's."""
         name = route.text("name")
         domains = (each.value for each in self.node.each("domains"))
         return bool(name) and not names.isdisjoint((name, *(f"{domain}/{name}" for domain in domains)))
+
+
+def _takes_all(route: Node) -> bool:
+    match = route.field("match")
+    asked = set() if match is None else match.members.keys() - {"case_sensitive", "caseSensitive"}
+    return match is not None and asked == {"prefix"} and match.text("prefix") == "/"
 
 
 def _route_configs(view: View) -> Iterator[Node]:
@@ -71,11 +83,11 @@ def _hosts(view: View) -> Iterator[_Host]:
 
 
 def _whole(view: View, expected: Expected) -> Iterator[_Host]:
-    """Hosts of which each route is off, as a patch without a name makes it on istiod, and not each is meant."""
+    """Hosts of which each route that is reached is off, as a patch without a name makes it, and not each is meant."""
     off = {scope.path for scope in _scopes(view) if scope.both_off}
     for host in _hosts(view):
-        named = (host.meant(route, expected.excluded_routes) for route in host.routes)
-        if all(route.path in off for route in host.routes) and not all(named):
+        named = (host.meant(route, expected.excluded_routes) for route in host.reached)
+        if all(route.path in off for route in host.reached) and not all(named):
             yield host
 
 

@@ -14,6 +14,7 @@ from extproc.errors import Malformed, TypeMismatch
 _PREFIX = Struct(">BI")  # Compressed-Flag, Message-Length
 _FLAGS = frozenset({0, 1})
 _BINARY = frozenset({"application/grpc", "application/grpc+proto"})  # no message of protobuf begins with a bracket
+_BRACKETS = frozenset(b"[{")
 
 
 def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
@@ -23,9 +24,14 @@ def parse(data: bytes, media: MediaType, limits: Limits) -> Decoded:
     than `Limits.fields` frames; TypeMismatch for JSON all the same: 00 00 00 00 20 is white space to Json.NET.
     """
     frames = [*_frames(data, limits.fields)]
-    if media.name in _BINARY and json.is_container(data, limits):
+    if media.name in _BINARY and _hides_json(data, limits):
         raise TypeMismatch("JSON under another declared type")
     return Decoded(frames=orjson.dumps(frames))
+
+
+def _hides_json(data: bytes, limits: Limits) -> bool:
+    """Whether JSON begins behind the first prefix.  A bracket within that is the length of many an honest message."""
+    return _BRACKETS.isdisjoint(data[: _PREFIX.size]) and json.is_container(data, limits)
 
 
 def _frames(data: bytes, most: int) -> Iterator[dict[str, object]]:

@@ -78,3 +78,17 @@ def test_a_frame_whose_prefix_is_white_space_to_a_reader_of_json_is_a_mismatch(m
     with pytest.raises(TypeMismatch):
         decode(frame, MediaType(media_type), Limits())
     assert decode(frame, MediaType("application/grpc+json"), Limits()).frames
+
+
+@pytest.mark.parametrize("media_type", ["application/grpc", "application/grpc+proto"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'\n"' + b"a" * 34 + b"\x12\x55" + b"b" * 85,
+        b"\nBorder:" + b"1" * 60 + b"\x12\x35" + b"b" * 53,
+        b'"Y' + b"x" * 89,
+    ],
+)
+def test_a_message_whose_length_is_a_bracket_is_none(media_type: str, message: bytes) -> None:
+    """123 bytes are `{` and 91 are `[`, and what follows may look like a text: the length of the first field."""
+    assert decode(_frame(message), MediaType(media_type), Limits()).frames

@@ -112,7 +112,7 @@ func choicesOf(glob string) (choices float64, stars int) {
 	if !isPlain(glob) { // the most that its groups and commas could be
 		groups := strings.Count(glob, "{")
 		each := 1 + float64(strings.Count(glob, ","))/float64(max(groups, 1))
-		return math.Pow(each, float64(groups)), strings.Count(glob, "*")
+		return math.Pow(each, float64(groups)), strings.Count(glob, "*") - strings.Count(glob, "**")
 	}
 	choices = 1
 	for level, from, i := 0, 0, 0; i < len(glob); i++ {
@@ -132,6 +132,9 @@ func choicesOf(glob string) (choices float64, stars int) {
 			}
 		case char == '*' && level == 0:
 			stars++
+			if strings.HasPrefix(glob[i:], "**") { // one star, which no delimiter stops
+				i++
+			}
 		}
 	}
 	return choices, stars

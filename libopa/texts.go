@@ -71,9 +71,11 @@ func isLongReplacement(operands []*ast.Term) bool {
 	return written > maxJoined || areManyGroups([]*ast.Term{operands[1], operands[0]})
 }
 
-// areManyGroups: there may be a match at each byte, with all groups of the pattern.
+// areManyGroups: there may be a match at each byte, with all groups of the pattern, but for those that capture nothing.
 func areManyGroups(operands []*ast.Term) bool {
-	return (strings.Count(textAt(operands, 0), "(")+1)*len(textAt(operands, 1)) > maxGroups
+	pattern := textAt(operands, 0)
+	groups := 1 + strings.Count(pattern, "(") - strings.Count(pattern, "(?:")
+	return groups*len(textAt(operands, 1)) > maxGroups
 }
 
 // isWide: each part stands in a line of its own, after the prefix and as many times the indent as it is deep, which is no deeper than an input.

@@ -23,6 +23,7 @@ func TestTextsOfGigabytesAreNotWritten(t *testing.T) {
 		"the match":      {"regex.replace(input, `x+`, `<$0>`)", long, "1048578"},
 		"many matches":   {"regex.replace(input[0], `.*`, input[1])", []string{long, strings.Repeat("$0", 300)}, ""},
 		"groups":         {"regex.find_all_string_submatch_n(`(y)(x)(x)(x)?`, input, -1)", long, "0"},
+		"no groups":      {"regex.replace(input[0], input[1], ``)", []string{long, strings.Repeat("(?:ab|cd)", 40)}, "1048576"},
 		"many groups":    {"regex.find_all_string_submatch_n(input[0], input[1], -1)", []string{strings.Repeat("()", 300), long}, ""},
 		"an indent":      {"json.marshal_with_options(input, {`indent`: `    `})", []string{long}, "1048586"},
 		"a long indent":  {"json.marshal_with_options(input.o, {`indent`: input.i})", map[string]any{"o": make([]int, 300), "i": long}, ""},

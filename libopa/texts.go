@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp/syntax"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -71,11 +72,40 @@ func isLongReplacement(operands []*ast.Term) bool {
 	return written > maxJoined || areManyGroups([]*ast.Term{operands[1], operands[0]})
 }
 
-// areManyGroups: there may be a match at each byte, with all groups of the pattern, but for those that capture nothing.
+// areManyGroups: there may be a match wherever the text has room for one, with all groups of the pattern, but for those that
+// capture nothing.
 func areManyGroups(operands []*ast.Term) bool {
-	pattern := textAt(operands, 0)
+	pattern, length := textAt(operands, 0), len(textAt(operands, 1))
 	groups := 1 + strings.Count(pattern, "(") - strings.Count(pattern, "(?:")
-	return groups*len(textAt(operands, 1)) > maxGroups
+	if groups*length <= maxGroups {
+		return false
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil && groups*(1+length/max(1, shortest(parsed))) > maxGroups // where it is none OPA says why
+}
+
+// shortest is the number of bytes that a match has at least.
+func shortest(expression *syntax.Regexp) (bytes int) {
+	switch expression.Op {
+	case syntax.OpLiteral:
+		return len(expression.Rune) // another case of a letter may have fewer bytes than itself
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpCharClass:
+		return 1
+	case syntax.OpCapture, syntax.OpPlus:
+		return shortest(expression.Sub[0])
+	case syntax.OpRepeat:
+		return expression.Min * shortest(expression.Sub[0])
+	case syntax.OpConcat:
+		for _, part := range expression.Sub {
+			bytes += shortest(part)
+		}
+	case syntax.OpAlternate:
+		bytes = shortest(expression.Sub[0])
+		for _, one := range expression.Sub[1:] {
+			bytes = min(bytes, shortest(one))
+		}
+	}
+	return bytes
 }
 
 // isWide: each part stands in a line of its own, after the prefix and as many times the indent as it is deep, which is no deeper than an input.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp/syntax"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ func TestTextsOfGigabytesAreNotWritten(t *testing.T) {
 		"many matches":   {"regex.replace(input[0], `.*`, input[1])", []string{long, strings.Repeat("$0", 300)}, ""},
 		"groups":         {"regex.find_all_string_submatch_n(`(y)(x)(x)(x)?`, input, -1)", long, "0"},
 		"no groups":      {"regex.replace(input[0], input[1], ``)", []string{long, strings.Repeat("(?:ab|cd)", 40)}, "1048576"},
+		"long matches":   {"regex.replace(input, `\\\\u\\{0*([0-9a-f]{2})\\}`, `$1`)", strings.Repeat(`\u{0041}`, 5<<18), "2621440"},
+		"short ones":     {"regex.replace(input, `(?:\\\\u)?([0-9a-f]{2}|(x))`, `$1`)", strings.Repeat(long, 9), ""},
 		"many groups":    {"regex.find_all_string_submatch_n(input[0], input[1], -1)", []string{strings.Repeat("()", 300), long}, ""},
 		"an indent":      {"json.marshal_with_options(input, {`indent`: `    `})", []string{long}, "1048586"},
 		"a long indent":  {"json.marshal_with_options(input.o, {`indent`: input.i})", map[string]any{"o": make([]int, 300), "i": long}, ""},
@@ -37,6 +40,20 @@ func TestTextsOfGigabytesAreNotWritten(t *testing.T) {
 		got, fail := ask(p, string(input), time.Minute)
 		if string(got) != c.want || (fail == nil) != (c.want != "") || fail != nil && fail.Kind != kindEvaluation {
 			t.Errorf("%s: %s %+v", name, got, fail)
+		}
+	}
+}
+
+func TestAMatchHasNoFewerBytesThanIsSaid(t *testing.T) {
+	for pattern, want := range map[string]int{
+		``: 0, `.`: 1, `x*`: 0, `(ab|c)?`: 0, `ab|c|def`: 1, `(?:ab|cd)+x`: 3, `^[a-z]{2,9}\.$`: 3, `(ab){3}`: 6, `(?i)K`: 1, `(?s).\bé`: 2,
+	} {
+		parsed, err := syntax.Parse(pattern, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shortest(parsed); got != want {
+			t.Errorf("%s: %d", pattern, got)
 		}
 	}
 }

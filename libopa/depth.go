@@ -94,7 +94,7 @@ func (p *plumb) levels(term *ast.Term) int {
 
 func (p *plumb) below(term *ast.Term, level int) (deepest int) {
 	switch {
-	case p.cancel != nil && p.cancel.Cancelled():
+	case isOver(p.cancel):
 		return maxNested + 1
 	case level > maxNested:
 		return level

@@ -15,8 +15,6 @@ func init() {
 	wrap("net.cidr_contains_matches", matched)
 }
 
-func isOver(cancel topdown.Cancel) bool { return cancel != nil && cancel.Cancelled() }
-
 // planted makes of paths the tree that OPA makes of them, and looks at the deadline meanwhile: paths of numbers between two
 // whole ones have one hash, and to name a path again takes as long as there are others. OPA then needs no more than that.
 func planted(change topdown.BuiltinFunc) topdown.BuiltinFunc {

@@ -38,7 +38,7 @@ func reached(reach topdown.BuiltinFunc) topdown.BuiltinFunc {
 		found, queue := ast.NewSet(), []*ast.Term{}
 		push := func(vertex *ast.Term) { queue = append(queue, vertex) }
 		for eachVertex(operands[1], push); len(queue) > 0; queue = queue[1:] {
-			if context.Cancel != nil && context.Cancel.Cancelled() {
+			if isOver(context.Cancel) {
 				return errStopped
 			}
 			if edges := graph.Get(queue[0]); edges != nil && !found.Contains(queue[0]) {
@@ -76,7 +76,7 @@ type wanderer struct {
 
 // isOver also tells that the evaluation is to stop: a name as long as the body is read at each step.
 func (w *wanderer) isOver() bool {
-	return w.left < 0 || w.uncompared < 0 || w.cancel != nil && w.cancel.Cancelled()
+	return w.left < 0 || w.uncompared < 0 || isOver(w.cancel)
 }
 
 func (w *wanderer) enter(vertex *ast.Term, path []*ast.Term, hash int) {

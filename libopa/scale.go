@@ -34,6 +34,9 @@ func wrap(name string, around func(topdown.BuiltinFunc) topdown.BuiltinFunc) {
 	topdown.RegisterBuiltinFunc(name, around(topdown.GetBuiltin(name)))
 }
 
+// isOver tells that the evaluation is to stop.
+func isOver(cancel topdown.Cancel) bool { return cancel != nil && cancel.Cancelled() }
+
 // scale weighs a value: its bytes as JSON text, from below. A part that stands in it many times counts each time, as it does
 // to whoever writes or copies the value, though the memory has it once.
 type scale struct {
@@ -44,7 +47,7 @@ type scale struct {
 // holds is false for what is heavier, and where the evaluation is to stop.
 func (s *scale) holds(term *ast.Term) bool {
 	s.left -= 2 // itself, and what parts it from the next
-	if s.left < 0 || s.cancel != nil && s.cancel.Cancelled() {
+	if s.left < 0 || isOver(s.cancel) {
 		return false
 	}
 	refuses := func(part *ast.Term) bool { return !s.holds(part) }
@@ -118,7 +121,7 @@ func keyed(change topdown.BuiltinFunc) topdown.BuiltinFunc {
 		set := ast.NewSetWithCapacity(keys.Len())
 		stopped := keys.Until(func(key *ast.Term) bool {
 			set.Add(key)
-			return context.Cancel != nil && context.Cancel.Cancelled()
+			return isOver(context.Cancel)
 		})
 		if stopped {
 			return errStopped

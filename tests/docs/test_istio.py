@@ -19,6 +19,8 @@ from extproc.istio.manifests.gateway_pods import RUNTIME
 from extproc.istio.manifests.render import Part
 
 OPTIONS = {option.opts[0]: option for option in get_command(app).commands["istio"].params if option.name != "help"}  # type: ignore[attr-defined]
+UPGRADE = DOCS / "how-to/upgrade-and-remove-on-istio.md"
+CHART = DOCS.parent / "envoyfilters/chart/README.md"
 HOW_TOS = ["attach-to-istio.md", "upgrade-and-remove-on-istio.md"]
 
 
@@ -82,3 +84,19 @@ def test_the_configuration_of_a_migration_is_one() -> None:
 
     points = Settings.model_validate(yaml.safe_load(block)).policy.points
     assert (points.request, points.response) == ("envoy/authz/allow", None)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (UPGRADE, "leaves PeerAuthentication and AuthorizationPolicy there"),
+        (UPGRADE, "takes the old one's place"),
+        (UPGRADE, "restart the server's pods (the chart does)"),
+        (UPGRADE, "they read the new one where they restart"),
+        (CHART, "helm has deleted its ConfigMap by then"),
+        (CHART, "those that have lost it **pass everything**"),
+    ],
+)
+def test_what_an_upgrade_leaves_open_is_on_its_page(page: Path, said: str) -> None:
+    """tests/istio/manifests/test_upgrade.py shows that it does."""
+    assert said in " ".join(page.read_text(encoding="utf-8").split())

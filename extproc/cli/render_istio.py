@@ -1,11 +1,15 @@
 """`extproc render istio`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from extproc import __version__
+from extproc.errors import PolicyLoadError
+
+if TYPE_CHECKING:
+    from extproc.config import Settings
 
 _Config = Annotated[Path | None, typer.Option(metavar="FILE", help="The server's configuration.")]
 _Profile = Annotated[
@@ -84,4 +88,17 @@ def istio(  # noqa: PLR0913 - one parameter for each option
     workload = Workload(
         image, most_memory_bytes(settings), replicas, receipts_size, storage_class=storage_class, revision=revision
     )
-    typer.echo(manifests(render(settings, attachment, workload, part)), nl=False)
+    documents = render(settings, attachment, workload, part)
+    if part != "gateway":
+        _check_policies(settings)
+    typer.echo(manifests(documents), nl=False)
+
+
+def _check_policies(settings: "Settings") -> None:
+    """Raise PolicyLoadError for what no pod could load: nothing is printed, so nothing is applied."""
+    from extproc.server.policies import compiled
+
+    try:
+        compiled(settings)
+    except PolicyLoadError as error:
+        raise PolicyLoadError(f"no pod would become ready: {error}") from error

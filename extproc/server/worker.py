@@ -24,10 +24,7 @@ from extproc.config import Settings
 from extproc.core.budget import MemoryBudget
 from extproc.core.engine import PolicyEngine, PolicyIdentity
 from extproc.core.receipt import Issuer
-from extproc.engines.embedded import EmbeddedEngine, Options
 from extproc.engines.opa import OpaEngine
-from extproc.engines.signatures import BundleKey
-from extproc.engines.sources import load
 from extproc.engines.watch import watch
 from extproc.errors import StartupError
 from extproc.evidence.keys import parse_signer, pseudonym
@@ -37,6 +34,7 @@ from extproc.server.control import ChildEnd, Failed, NotReady, Ready
 from extproc.server.driver import Driver
 from extproc.server.health import Health
 from extproc.server.observation import observe_engine, observe_open
+from extproc.server.policies import bundle_keys, embedded_engine
 from extproc.server.rotation import mutual_tls
 from extproc.server.service import Service
 from extproc.server.translation import STREAMS, receive_limit_bytes, rules_of, worker_address
@@ -170,12 +168,7 @@ async def _opa(settings: Settings, meters: Metrics) -> AsyncIterator[PolicyEngin
 @asynccontextmanager
 async def _embedded(settings: Settings, meters: Metrics) -> AsyncIterator[PolicyEngine]:
     policy = settings.policy
-    keys = {id_: BundleKey(key.file, key.algorithm, key.scope) for id_, key in policy.bundle_keys.items()}
-    engine = EmbeddedEngine(
-        policies=load(policy.paths, policy.data, keys),
-        entrypoints=rules_of(settings).entrypoints,
-        options=Options(allow_builtins=policy.allow_builtins, explain=policy.explain, memory_bytes=policy.memory_bytes),
-    )
+    engine = embedded_engine(settings)
 
     def outcome(news: PolicyIdentity | StartupError) -> None:
         if isinstance(news, StartupError):
@@ -185,7 +178,13 @@ async def _embedded(settings: Settings, meters: Metrics) -> AsyncIterator[Policy
             _loaded(meters, news)
 
     watcher = asyncio.create_task(
-        watch(engine=engine, paths=policy.paths, data=policy.data, bundle_keys=keys, on_outcome=outcome)
+        watch(
+            engine=engine,
+            paths=policy.paths,
+            data=policy.data,
+            bundle_keys=bundle_keys(settings),
+            on_outcome=outcome,
+        )
     )
     watcher.add_done_callback(partial(_ended, "policies are no longer watched: restart to load a change"))
     observer = asyncio.create_task(observe_engine(engine.statistics, meters, PROBE_S))

@@ -6,7 +6,7 @@ import yaml
 from typer.testing import CliRunner
 
 from extproc.cli.render import app
-from extproc.errors import ConfigurationError
+from extproc.errors import ConfigurationError, PolicyLoadError
 
 OPTIONS = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:8080"]
 
@@ -15,7 +15,8 @@ OPTIONS = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:8080"]
 def config(tmp_path: Path) -> str:
     file = tmp_path / "extproc.yaml"
     (tmp_path / "policies").mkdir()
-    (tmp_path / "policies/request.rego").write_text("package extproc.request\n")
+    for point in ("request", "response"):
+        (tmp_path / f"policies/{point}.rego").write_text(f"package extproc.{point}\n\ndecision := true\n")
     file.write_text("policy: {paths: [policies]}\nworkers: 2\n")
     return str(file)
 
@@ -91,3 +92,26 @@ def test_a_name_that_would_hurt_is_refused_with_a_sentence(config: str, part: st
 
     with pytest.raises(ConfigurationError, match=NAMES_THAT_HURT[options]):
         CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("part", ["all", "server", "gateway-pods"])
+def test_a_policy_that_pods_could_not_load_is_not_rendered(config: str, tmp_path: Path, part: str) -> None:
+    (tmp_path / "policies/request.rego").write_text("package extproc.request\n\ndecision := no_such\n")
+    command = ["istio", "--config", config, "--part", part]
+
+    with pytest.raises(PolicyLoadError, match=r"policies/request\.rego:3:13: ") as caught:
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert str(caught.value).startswith("no pod would become ready: ")
+
+
+def test_what_holds_no_policy_does_not_read_one(config: str, tmp_path: Path) -> None:
+    (tmp_path / "policies/request.rego").write_text("nothing")
+    command = ["istio", "--config", config, "--part", "gateway"]
+
+    assert "EnvoyFilter" in CliRunner().invoke(app, command, catch_exceptions=False).stdout
+
+
+def test_the_policies_of_an_opa_server_are_not_compiled(config: str) -> None:
+    Path(config).write_text("policy: {engine: opa, opa: {url: 'http://opa.opa:8181'}}\n")
+
+    assert "Deployment" in CliRunner().invoke(app, ["istio", "--config", config], catch_exceptions=False).stdout

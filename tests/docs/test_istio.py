@@ -70,7 +70,8 @@ def test_a_command_of_a_how_to_prints_something(
 ) -> None:
     assert name
     (tmp_path / "policies").mkdir()
-    (tmp_path / "policies/a.rego").write_text("package extproc.request\n")
+    for point in ("request", "response"):
+        (tmp_path / f"policies/{point}.rego").write_text(f"package extproc.{point}\n\ndecision := true\n")
     (tmp_path / "extproc.yaml").write_text("policy: {paths: [policies]}\n")
     monkeypatch.chdir(tmp_path)
 

@@ -36,7 +36,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One place where a check found something: the field's path in the dump, and what is the case there."""
+    """One place where a check found something: the field's path in the dump, and what is the case there.
+
+    Or a key of the configuration, where that is what must be known.
+    """
 
     path: str
     saying: str
@@ -55,7 +58,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to mend.  `place` is a path in the dump, or what was probed."""
+    """One thing to mend.  `place` is a path in the dump, a key of the configuration, or what was probed."""
 
     id: str
     severity: Severity

@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from istio.doctor.envoys import http_filter, manager, policy, rendered
+from istio.doctor.conftest import GATEWAY
+from istio.doctor.envoys import dump_of, http_filter, manager, policy, rendered
 from istio.doctor.gateway_mistakes import BOTH_OFF
 from istio.doctor.mistakes import MISTAKES
 from typer.testing import CliRunner, Result
 
 from extproc.cli.main import app
+from extproc.config import load_settings
 from extproc.errors import ConfigurationError, DumpError
+from extproc.istio.mapping import gateway_of
 
 CANARY = "c4n4ry-s3cr3t"
 SALTED = {"inline_string", "regex", "exact", "prefix", "path", "value", "allow"}
@@ -104,6 +107,20 @@ def test_an_exclusion_is_accepted_by_the_name_of_its_route(config: Path, clean: 
         assert "--exclude-route" in refused.output
 
 
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_a_trial_is_noted_without_a_probe_and_changes_no_status(tmp_path: Path, config: Path, mode: str) -> None:
+    file = tmp_path / f"{mode}.yaml"
+    file.write_text(config.read_text().replace("paths: [policies]", f"paths: [policies], mode: {mode}"))
+    gateway = gateway_of(load_settings(file), GATEWAY.listen, GATEWAY.upstream, GATEWAY.admin, None)
+    dump = dump_of(rendered(gateway), tmp_path)
+
+    said = doctor(file, dump, "--strict")
+    first, place, *_, count = said.stdout.splitlines()
+    assert (first, said.exit_code) == ("note unenforced", 0)
+    assert place.startswith(f"  policy.mode is {mode}: ")
+    assert count == "0 errors, 0 warnings, 1 notes"
+
+
 @pytest.mark.parametrize("options", [("--accept", "nothing"), ("--format", "xml"), ("--strict=1",)])
 def test_a_wrong_option_is_status_2(config: Path, clean: bytes, options: tuple[str, ...]) -> None:
     assert doctor(config, clean, *options).exit_code == 2
@@ -187,7 +204,5 @@ def test_a_name_cannot_steer_the_terminal(config: Path, clean: bytes) -> None:
 
 
 def test_the_bootstrap_that_is_rendered_is_no_dump(config: Path) -> None:
-    from istio.doctor.conftest import GATEWAY  # noqa: PLC0415 - a constant beside the fixtures
-
     with pytest.raises(DumpError, match="has no listeners"):
         doctor(config, json.dumps(rendered(GATEWAY)).encode())

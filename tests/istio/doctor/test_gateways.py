@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from istio.doctor.conftest import DEADLINE_MS, GATEWAY
@@ -14,14 +15,14 @@ from istio.doctor.mutating import clustering
 from server.authority import Authority, Files
 
 from extproc.istio.doctor.examine import examine
-from extproc.istio.doctor.finding import Expected
+from extproc.istio.doctor.finding import Expected, Severity
 from extproc.istio.gateway import ClientTls, Gateway, UnixAddress
 
 GRACEFUL = "envoy.reloadable_features.ext_proc_graceful_grpc_close"
 RENDERED = {
     "default": GATEWAY,
     "request-only": replace(GATEWAY, response_point=False, path=True),
-    "waivers": replace(GATEWAY, waivers=True, mode="shadow", prefix="x-gate-", status_on_error=403),
+    "waivers": replace(GATEWAY, waivers=True, prefix="x-gate-", status_on_error=403),
     "unix": replace(GATEWAY, processors=(UnixAddress("/run/extproc/extproc.sock"),), request_body_bytes=1 << 22),
 }
 
@@ -35,6 +36,17 @@ def test_nothing_is_found_in_what_is_rendered(name: str, tmp_path: Path) -> None
     gateway = RENDERED[name]
 
     assert found_in(dump_of(rendered(gateway), tmp_path), gateway) == []
+
+
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_a_configuration_that_blocks_nothing_is_noted_in_what_is_rendered_of_it(
+    tmp_path: Path, mode: Literal["shadow", "off"]
+) -> None:
+    gateway = replace(GATEWAY, waivers=True, mode=mode)
+
+    (finding,) = examine(dump_of(rendered(gateway), tmp_path), Expected(gateway, DEADLINE_MS))
+    assert (finding.id, finding.severity, finding.place) == ("unenforced", Severity.NOTE, "policy.mode")
+    assert finding.saying.startswith(f"is {mode}: ")
 
 
 def test_nothing_is_found_in_mutual_tls_as_it_is_rendered_and_its_absence_is(clean: bytes, tmp_path: Path) -> None:

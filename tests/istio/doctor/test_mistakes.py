@@ -22,7 +22,7 @@ def test_a_mistake_is_named_at_its_place_and_nothing_else(
 ELSEWHERE = {
     *("not_attached", "update_rejected", "graceful_close", "fields_dropped"),
     *("unreadable", "unknown_field", "section_missing"),
-    "tls_missing",
+    *("tls_missing", "unenforced"),
 }
 """Findings about a whole gateway, dump or server: test_gateways and test_sources make them true."""
 

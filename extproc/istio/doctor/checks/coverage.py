@@ -57,6 +57,18 @@ def _filter_disabled(view: View, _: Expected) -> Iterator[Spot]:
                 yield Spot(disabled.path, f"{shown(each.name)} is off unless a route turns it on")
 
 
+_BLOCKS_NOTHING = {
+    "shadow": "is shadow: everything is decided and recorded, and nothing is blocked",
+    "off": "is off: nothing is decided, and nothing is blocked",
+}
+
+
+def _unenforced(_: View, expected: Expected) -> Iterator[Spot]:
+    """The one place that is in no dump: the gateway of such a server looks like any that may leave a body out."""
+    if saying := _BLOCKS_NOTHING.get(expected.gateway.mode):
+        yield Spot("policy.mode", saying)
+
+
 CHECKS = (
     Check(
         "not_attached",
@@ -93,5 +105,12 @@ CHECKS = (
         "A filter that is off in the chain inspects nothing, or guards nothing.",
         "Remove `disabled`; exclude a single route on ext_proc and on the request guard instead.",
         _filter_disabled,
+    ),
+    Check(
+        "unenforced",
+        Severity.NOTE,
+        "It is the configuration's word, and the running server's may be another: --probe asks the server.",
+        "Set policy.mode: enforce when the trial is over, the server first and then the gateway.",
+        _unenforced,
     ),
 )

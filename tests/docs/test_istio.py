@@ -101,3 +101,15 @@ def test_the_configuration_of_a_migration_is_one() -> None:
 def test_what_an_upgrade_leaves_open_is_on_its_page(page: Path, said: str) -> None:
     """tests/istio/manifests/test_upgrade.py shows that it does."""
     assert said in " ".join(page.read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("example", ["jwt", "mtls", "rate-limit", "streams"])
+def test_an_example_that_labels_no_gateway_says_whose_it_takes(example: str) -> None:
+    """Without the label nobody is asked: what the quickstart did to the gateway comes first."""
+    text = (DOCS.parent / "examples" / example / "README.md").read_text(encoding="utf-8")
+    before_apply = " ".join(text.partition("## Apply")[0].split())
+
+    assert re.search(
+        r"Gateway(, application and the label of the gateway's pods| and application) are those of the \[quickstart\]",
+        before_apply,
+    )

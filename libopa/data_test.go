@@ -15,7 +15,7 @@ func TestDataIsReplacedWithoutTouchingTheOldPolicy(t *testing.T) {
 		t.Fatal(problems)
 	}
 	for want, p := range map[string]*policy{"1": old, "2": renewed} {
-		if got, fail := ask(p, `{}`, time.Second); string(got) != want || fail != nil {
+		if got, fail := ask(p, `{}`, time.Minute); string(got) != want || fail != nil {
 			t.Errorf("%s %+v, want %s", got, fail, want)
 		}
 	}
@@ -40,7 +40,7 @@ func TestTimeAndSeedMakeAnAnswerRepeat(t *testing.T) {
 	p := policyFrom(t, `package a
 d := [rand.intn("x", 1000000000), rand.intn("y", 1000000000), uuid.rfc4122("z"), time.now_ns()]`, `{}`, "a/d")
 	answer := func(seed uint64, at time.Time) string {
-		a := askWith(p, question{input: `{}`, seed: seed, time: at}, time.Second)
+		a := askWith(p, question{input: `{}`, seed: seed, time: at}, time.Minute)
 		return string(a.result)
 	}
 	first, later := answer(7, noon), answer(7, noon.Add(1))
@@ -71,7 +71,7 @@ func TestABuiltinThatFailsIsAnErrorWhereTheSpecificationSaysSo(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	_, fail := ask(p, `{}`, time.Second)
+	_, fail := ask(p, `{}`, time.Minute)
 	want := &failure{kindEvaluation, "eval_builtin_error", "p.rego", 2, "the evaluation failed"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("%+v", fail)

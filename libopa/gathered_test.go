@@ -29,11 +29,11 @@ func TestPathsAndNetworksAreGatheredNoLongerThanTheDeadline(t *testing.T) {
 		"a patch that moves what there is": {"json.patch([], input)", inserts},
 	} {
 		p := policyFrom(t, "package a\nd := count("+c[0]+")", `{}`, "a/d")
-		start := time.Now()
+		start := spent(t)
 		if got, fail := ask(p, c[1], 100*time.Millisecond); fail == nil {
 			t.Errorf("%s: %s", name, got)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := spent(t) - start; took > 2*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
 	}

@@ -31,13 +31,9 @@ func TestAQueryThatNamesTheSameFieldsTooOftenIsNotValidated(t *testing.T) {
 	} {
 		for _, builtin := range []string{"graphql.is_valid(input, s)", "graphql.parse_and_verify(input, s)[0]", "count(graphql.parse(input, s)) > 0"} {
 			p := policyFrom(t, "package a\ns := `type Query { a: Query b: Int }`\nd := "+builtin, `{}`, "a/d")
-			start := time.Now()
 			got, fail := ask(p, yamlOf(t, query), time.Minute)
 			if isFine != (string(got) == "true") || !isFine && (fail == nil || fail.Kind != kindEvaluation) {
 				t.Errorf("%.40s, %s: %s %+v", query, builtin, got, fail)
-			}
-			if took := time.Since(start); took > 3*time.Second {
-				t.Errorf("%.40s, %s: %v", query, builtin, took)
 			}
 		}
 	}

@@ -27,13 +27,9 @@ func TestAModuleThatNestsDeeplyIsNotMadeJSON(t *testing.T) {
 				inner = "{1}"
 			}
 			module := "package b\n" + text[0] + strings.Repeat(text[1], levels) + inner + strings.Repeat(text[2], levels)
-			start := time.Now()
 			got, fail := ask(p, yamlOf(t, module), time.Minute)
 			if isFine != (fail == nil && string(got) == `"b"`) || !isFine && (fail == nil || fail.Kind != kindEvaluation) {
 				t.Errorf("%s, %d: %s %+v", name, levels, got, fail)
-			}
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("%s, %d: %v", name, levels, took)
 			}
 		}
 	}

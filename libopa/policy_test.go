@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,6 +30,16 @@ func policyFrom(t *testing.T, rego, data string, entrypoints ...string) *policy 
 		t.Fatal(problems)
 	}
 	return p
+}
+
+// spent is the CPU time of this process: what a test may bound on a machine that does other things as well.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // ask evaluates the first entrypoint under the watch.
@@ -58,7 +69,7 @@ func TestAnEntrypointIsAnswered(t *testing.T) {
 		{"a failing builtin is undefined, as in OPA's server", `d := to_number("x")`, `{}`, ``},
 	} {
 		p := policyFrom(t, "package a\n# METADATA\n# title: T\n"+c.rego, `{"limits": {"max": 5}}`, "a/d")
-		if got, fail := ask(p, c.input, time.Second); fail != nil || string(got) != c.want {
+		if got, fail := ask(p, c.input, time.Minute); fail != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v; want %s", c.name, got, fail, c.want)
 		}
 	}
@@ -66,7 +77,7 @@ func TestAnEntrypointIsAnswered(t *testing.T) {
 
 func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
 	p := policyFrom(t, "package a\nd := 1 if input.x\nd := 2 if input.y\n", `{}`, "a/d")
-	_, fail := ask(p, `{"x": "secret", "y": "secret"}`, time.Second)
+	_, fail := ask(p, `{"x": "secret", "y": "secret"}`, time.Minute)
 	want := &failure{"evaluation", "eval_conflict_error", "p.rego", 3, "the evaluation failed"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -75,7 +86,7 @@ func TestAConflictNamesItsPlaceAndNotTheInput(t *testing.T) {
 
 func TestBadInputFailsAsInput(t *testing.T) {
 	p := policyFrom(t, "package a\nd := true", `{}`, "a/d")
-	_, fail := ask(p, `{"x": 1, "x": 2}`, time.Second)
+	_, fail := ask(p, `{"x": 1, "x": 2}`, time.Minute)
 	want := &failure{Kind: "input", Message: "duplicate key in the object that ends at byte 16"}
 	if !reflect.DeepEqual(fail, want) {
 		t.Errorf("got %+v", fail)
@@ -85,10 +96,10 @@ func TestBadInputFailsAsInput(t *testing.T) {
 func TestABombEndsAtItsDeadline(t *testing.T) {
 	p := policyFrom(t, `package a
 d := [1 | some i in numbers.range(1, 30000); some j in numbers.range(1, 30000); i == j]`, `{}`, "a/d")
-	start := time.Now()
+	start := spent(t)
 	_, fail := ask(p, `{}`, 100*time.Millisecond)
-	if fail == nil || fail.Kind != kindDeadline || time.Since(start) > time.Second {
-		t.Errorf("%+v after %v", fail, time.Since(start))
+	if took := spent(t) - start; fail == nil || fail.Kind != kindDeadline || took > time.Second {
+		t.Errorf("%+v after %v", fail, took)
 	}
 }
 
@@ -108,7 +119,7 @@ d := [regex.match(input.p, "abc"), time.now_ns()]`, `{}`, "a/d")
 	for range 8 {
 		group.Go(func() {
 			for range 200 {
-				if got, fail := ask(p, `{"p": "^a.c$"}`, time.Second); fail != nil || !strings.HasPrefix(string(got), "[true,") {
+				if got, fail := ask(p, `{"p": "^a.c$"}`, time.Minute); fail != nil || !strings.HasPrefix(string(got), "[true,") {
 					t.Error(string(got), fail)
 				}
 			}
@@ -184,7 +195,7 @@ func BenchmarkSimplePolicy(b *testing.B) {
 	input := `{"parsed_body": {"amount": 10, "items": ["` + strings.Repeat("abcdefgh\", \"", 50) + `"]}}`
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, fail := ask(p, input, time.Second); fail != nil {
+		if _, fail := ask(p, input, time.Minute); fail != nil {
 			b.Fatal(fail)
 		}
 	}

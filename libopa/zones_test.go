@@ -39,12 +39,12 @@ func TestATimeZoneHasOneName(t *testing.T) {
 	zones(t)
 	p := policyFrom(t, "package a\nd := time.clock([0, input])", `{}`, "a/d")
 	for name, want := range map[string]string{"Europe/Berlin": "[1,0,0]", "": "[0,0,0]", "UTC": "[0,0,0]", "Europe/None": ""} {
-		if got, fail := ask(p, `"`+name+`"`, time.Second); string(got) != want || fail != nil {
+		if got, fail := ask(p, `"`+name+`"`, time.Minute); string(got) != want || fail != nil {
 			t.Errorf("%s: %s %+v", name, got, fail)
 		}
 	}
 	for _, name := range []string{"Europe//Berlin", "./Europe/Berlin", "Europe/./Berlin", "posix/Europe/Berlin", "right/Europe/Berlin"} {
-		if got, fail := ask(p, `"`+name+`"`, time.Second); fail == nil || fail.Kind != kindEvaluation {
+		if got, fail := ask(p, `"`+name+`"`, time.Minute); fail == nil || fail.Kind != kindEvaluation {
 			t.Errorf("%s: %s %+v", name, got, fail)
 		}
 	}
@@ -62,7 +62,7 @@ func TestTheZoneOfTheProcessChangesNoAnswer(t *testing.T) {
 		return
 	}
 	p := policyFrom(t, "package a\nd := [time.clock([0, `Local`]), time.parse_ns(`2006-01-02 MST`, `2026-07-01 EDT`)]", `{}`, "a/d")
-	if got, fail := ask(p, `{}`, time.Second); string(got) != "[[0,0,0],1782864000000000000]" || fail != nil {
+	if got, fail := ask(p, `{}`, time.Minute); string(got) != "[[0,0,0],1782864000000000000]" || fail != nil {
 		t.Errorf("%s %+v", got, fail)
 	}
 }

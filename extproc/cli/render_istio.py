@@ -82,13 +82,10 @@ def istio(  # noqa: PLR0913 - one parameter for each option
         service_account=gateway_service_account,
         labels=tuple(selector or ()),
     )
-    attachment = Attachment(
-        asked_by, named(namespace), profile, trust_domain=trust_domain, excluded_routes=tuple(exclude_route or ())
-    )
-    workload = Workload(
-        image, most_memory_bytes(settings), replicas, receipts_size, storage_class=storage_class, revision=revision
-    )
-    documents = render(settings, attachment, workload, part)
+    routes, memory = tuple(exclude_route or ()), most_memory_bytes(settings)
+    attachment = Attachment(asked_by, named(namespace), profile, trust_domain=trust_domain, excluded_routes=routes)
+    pods = Workload(image, memory, replicas, receipts_size, storage_class=storage_class, revision=revision)
+    documents = render(settings, attachment, pods, part)
     if part != "gateway":
         _check_policies(settings)
     typer.echo(manifests(documents), nl=False)

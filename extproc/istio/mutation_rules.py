@@ -26,7 +26,6 @@ def mutation_rules(settings: FilterSettings) -> HeaderMutationRules:
 
 def _expression(pattern: str) -> str:
     """RE2 for a lower-case name, whole match, in which only a trailing `*` is special."""
-    literal = re.sub(
-        r"\\([-#&~])", r"\1", re.escape(pattern.removesuffix("*"))
-    )  # as Go's regexp.QuoteMeta: the chart's
+    # As Go's regexp.QuoteMeta, with which the chart writes it.
+    literal = re.sub(r"\\([-#&~])", r"\1", re.escape(pattern.removesuffix("*")))
     return f"{literal}.*" if pattern.endswith("*") else literal
